@@ -151,35 +151,38 @@ def end(child):
 
 # --- the suite as a server --------------------------------------------------------------------------------------
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+KEEPERS = []  # the sockets that keep the ports of this run
+
+
+def reserved_port():
+    """A port that nobody else is given while this process is there.
+
+    A socket that never listens keeps it; a server that sets SO_REUSEADDR, as the suite does, can listen there all the same."""
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(("127.0.0.1", 0))
+    KEEPERS.append(keeper)
+    return keeper.getsockname()[1]
 
 
 def listening(suite, port):
     """True once the suite listens, False when it ended instead."""
     while suite.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            time.sleep(0.3)  # were it somebody else's port, the suite would be ending now
-            return suite.poll() is None
+            socket.create_connection(("127.0.0.1", port), 60).close()
+            return True
         except OSError:
             time.sleep(0.1)
     return False
 
 
 def start_suite(run):
-    for _ in range(5):
-        port = free_port()
-        url = f"ws://127.0.0.1:{port}"
-        run.write_spec(url=url)
-        suite = run.start_wstest("fuzzingserver", "-u", "0")  # -u 0: no web page beside it
-        if listening(suite, port):
-            return url
-        if "CannotListenError" not in run.log("wstest.log"):
-            break
-    raise CannotRun(f"the suite does not listen; {run.tail('wstest.log')}")
+    port = reserved_port()
+    url = f"ws://127.0.0.1:{port}"
+    run.write_spec(url=url)
+    if not listening(run.start_wstest("fuzzingserver", "-u", "0"), port):  # -u 0: no web page beside it
+        raise CannotRun(f"the suite does not listen; {run.tail('wstest.log')}")
+    return url
 
 
 def complete(index):

@@ -147,7 +147,7 @@ def end(stream):
     with stream:
         try:
             stream.shutdown(socket.SHUT_WR)
-            stream.settimeout(10)
+            stream.settimeout(60)
             while stream.recv(1 << 16):
                 pass
         except OSError:
@@ -178,7 +178,7 @@ def serve(stream, kind):
         key = field(head, b"sec-websocket-key")
         if not key:
             stream.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            return stream.close()
+            return end(stream)
         accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
         stream.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
@@ -205,7 +205,7 @@ def server(kind):
 def visit(url, resource, kind):
     """A connection to that resource of ws://HOST:PORT."""
     host, port = url.removeprefix("ws://").rstrip("/").rsplit(":", 1)
-    stream = socket.create_connection((host, int(port)), 30)
+    stream = socket.create_connection((host, int(port)), 60)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     key = base64.b64encode(os.urandom(16)).decode()
     stream.sendall(f"GET {resource} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -59,7 +59,7 @@ class Processes:
         return child
 
     def until_it_listens(self, port, child):
-        for _ in range(400):
+        for _ in range(1200):
             if child.poll() is not None:
                 raise CannotRun(f"{child.args[0]} ended with {child.returncode}; see {self.log.name}")
             with socket.socket() as probe:

@@ -479,7 +479,7 @@ fn a_handshake_that_trickles_has_its_time() {
         stream.write_all(&[22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc]).unwrap();
         // Until it is gone.
         let waits = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
-        (0..1000).any(|_| stream.write_all(&[0]).is_err() || !stream.read(&mut [0]).is_err_and(waits))
+        (0..16_000).any(|_| stream.write_all(&[0]).is_err() || !stream.read(&mut [0]).is_err_and(waits))
     });
     let tls = TlsClient::builder().insecure().build().unwrap();
     let config = client(address.port(), tls).handshake_timeout(Duration::from_millis(100));

@@ -31,7 +31,7 @@ fn a_shutdown_says_1001_drains_and_reports_who_was_cut() {
         .remote
         .run(move |cx| {
             cx.send_text(first, "the last words");
-            cx.shutdown(Duration::from_millis(500));
+            cx.shutdown(Duration::from_secs(3)); // enough for the polite one on a busy machine
             assert!(cx.is_shutting_down());
         })
         .unwrap();
@@ -44,7 +44,7 @@ fn a_shutdown_says_1001_drains_and_reports_who_was_cut() {
     assert_eq!(wait(&ended), (second, "ShutDown 1006".into()));
     let report = wait(&reports);
     assert_eq!((report.closed, report.cut), (1, vec![second]));
-    assert!(start.elapsed() >= Duration::from_millis(500));
+    assert!(start.elapsed() >= Duration::from_secs(3));
     server.join();
 }
 

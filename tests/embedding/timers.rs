@@ -88,15 +88,29 @@ fn a_lifetime_ends_with_1001_and_may_differ() {
     let (close, ended) = ends();
     let mut settings = Settings::default();
     settings.max_lifetime = Some(300 * MILLISECOND);
-    let hooks = Hooks { open, close, ..Hooks::echo() };
+    let mut open = open.unwrap();
+    let mut is_first = true;
+    // Before its life can be over, however busy the machine is.
+    let differ = move |cx: &mut bowsprit::event_loop::Context<u32>, id| {
+        if !std::mem::take(&mut is_first) {
+            cx.set_max_lifetime(id, None);
+        }
+        open(cx, id);
+    };
+    let hooks = Hooks { open: Some(Box::new(differ)), close, ..Hooks::echo() };
     let server = Server::start(settings, hooks);
     let start = Instant::now();
     let (mut mortal, mut immortal) = (server.connect(), server.connect());
-    let (first, second) = (wait(&opened), wait(&opened));
-    server.ask(move |cx| cx.set_max_lifetime(second, None));
-    mortal.text("being busy does not help");
-    mortal.next_text();
-    assert_eq!(mortal.next_close(), 1001);
+    let (first, _) = (wait(&opened), wait(&opened));
+    // Being busy does not help.
+    let close = loop {
+        mortal.text("busy");
+        let (header, payload) = mortal.next().expect("a frame");
+        if header.opcode == 0x8 {
+            break payload;
+        }
+    };
+    assert_eq!(close[..2], 1001_u16.to_be_bytes());
     assert!(start.elapsed() >= 250 * MILLISECOND);
     mortal.close(1001);
     assert_eq!(wait(&ended), (first, "Closed 1001".into()));
@@ -139,13 +153,19 @@ fn silence_is_answered_and_a_paused_connection_is_not_silent() {
 #[test]
 fn slow_handshakes_end_in_time_and_cost_others_nothing() {
     let mut settings = Settings::default();
-    settings.handshake_timeout = 400 * MILLISECOND;
+    settings.handshake_timeout = 2000 * MILLISECOND;
     let server = Server::start(settings, Hooks::echo());
     let start = Instant::now();
-    let mut silent: Vec<_> = (0..50).map(|_| Client::tcp(server.address)).collect();
-    let mut slow: Vec<_> = (0..50).map(|_| Client::tcp(server.address)).collect();
     let mut quick = server.connect();
-    for byte in b"GET / HTTP" {
+    let mut silent: Vec<_> = (0..50).map(|_| Client::tcp(server.address)).collect();
+    let mut slow: Vec<_> = (0..50)
+        .map(|_| {
+            let mut client = Client::tcp(server.address);
+            client.write(b"G"); // who has said nothing is told nothing
+            client
+        })
+        .collect();
+    for byte in b"ET / HTTP" {
         for client in &mut slow {
             // Fails once the server has had enough.
             let _ = std::io::Write::write_all(&mut client.stream, &[*byte]);
@@ -159,7 +179,7 @@ fn slow_handshakes_end_in_time_and_cost_others_nothing() {
     for client in &mut silent {
         assert!(client.next().is_none());
     }
-    assert!(start.elapsed() >= 350 * MILLISECOND);
+    assert!(start.elapsed() >= 1900 * MILLISECOND);
     server.wait_until(|cx| cx.stats().failed.timeout == 100);
     server.wait_until(|cx| cx.stats().connections <= 1 + 50);
 }
@@ -171,29 +191,26 @@ fn a_callback_that_blocks_is_not_the_silence_of_peers() {
     let limit = rlimit::increase_nofile_limit(needed).unwrap();
     assert!(limit >= needed, "{limit} descriptors");
     let mut config = Config::default();
-    config.idle_timeout = Some(1500 * MILLISECOND);
-    let mut settings = Settings::default();
-    settings.connection = config.into();
-    let (close, ended) = ends();
+    config.idle_timeout = Some(3000 * MILLISECOND);
+    let config = Arc::new(config);
     let (sender, blocked) = channel();
     let (go_on, wait_for_all) = channel::<()>();
     let echo = move |cx: &mut bowsprit::event_loop::Context<u32>, id, message: Message<'_>| {
-        if message == Message::Text("block") {
-            sender.send(()).unwrap();
-            wait_for_all.recv().unwrap();
-            std::thread::sleep(2500 * MILLISECOND);
+        match message {
+            // From now on, as to open so many takes its time, too.
+            Message::Text("here") => cx.set_config(id, Arc::clone(&config)),
+            Message::Text("block") => {
+                sender.send(()).unwrap();
+                wait_for_all.recv().unwrap();
+                std::thread::sleep(4500 * MILLISECOND);
+            }
+            _ => {}
         }
         cx.send(id, message);
     };
-    let server = Server::start(settings, Hooks { close, message: Some(Box::new(echo)), ..Hooks::default() });
-    let mut clients: Vec<Client> = Vec::new();
-    for _ in 0..PEERS {
-        clients.push(server.connect());
-        // To open takes its time, too.
-        if clients.len() % 50 == 0 {
-            clients.iter_mut().for_each(|client| client.text("here"));
-        }
-    }
+    let hooks = Hooks { message: Some(Box::new(echo)), ..Hooks::default() };
+    let server = Server::start(Settings::default(), hooks);
+    let mut clients: Vec<Client> = (0..PEERS).map(|_| server.connect()).collect();
     for client in &mut clients {
         client.text("here");
     }
@@ -203,10 +220,10 @@ fn a_callback_that_blocks_is_not_the_silence_of_peers() {
         client.text("last");
     }
     go_on.send(()).unwrap();
+    // Whoever was ended for its silence would not get this; nor is a Close frame a text.
     for client in &mut clients {
         while client.next_text() != "last" {}
     }
-    assert_eq!(ended.try_iter().count(), 0);
 }
 
 const PEERS: usize = 1200;

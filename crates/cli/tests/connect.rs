@@ -25,7 +25,10 @@ use support::port::reserved;
 
 /// Runs `connect` with an empty stdin. Returns exit code, stdout, stderr.
 fn connect(url: &str, args: &[&str]) -> (i32, String, String) {
-    Running::client(url, args).finish()
+    // As many answers as messages end it; on a busy machine the first may take longer than it waits by itself.
+    let waits = args.iter().any(|arg| ["--wait", "--expect", "--stay"].contains(arg));
+    let patient: &[&str] = if waits { &[] } else { &["--wait", "60s"] };
+    Running::client(url, &[patient, args].concat()).finish()
 }
 
 #[test]
@@ -35,7 +38,7 @@ fn one_shot() {
     assert_eq!(connect(&server.url, &args), (0, "one\ntwo\n".into(), String::new()));
     // Without a number: what comes before the server's Close frame.
     assert_eq!(connect(&server.url, &["-m", "x"]).0, 0);
-    let (code, stdout, stderr) = connect(&server.url, &["-m", "x", "--expect", "2", "--timeout", "3s"]);
+    let (code, stdout, stderr) = connect(&server.url, &["-m", "x", "--expect", "2", "--timeout", "5s"]);
     assert_eq!((code, stdout.as_str()), (1, "x\n"));
     assert!(stderr.contains("1 of 2 messages"), "{stderr}");
 }
@@ -250,12 +253,12 @@ fn advice_works() {
         let (_, rest) = stderr.split_once(start).unwrap_or_else(|| panic!("{start:?} is not in {stderr}"));
         rest.split([' ', ';', ',', '\n']).next().unwrap().to_owned()
     };
-    // A server that takes half a second, and closes when it is told so before.
-    let slow = || {
-        fake_server(|mut peer| {
+    // A server that takes so long, and closes when it is told so before.
+    let slow = |pause: Duration| {
+        fake_server(move |mut peer| {
             peer.accept_upgrade();
             let line = peer.client_frame().1;
-            peer.stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            peer.stream.set_read_timeout(Some(pause)).unwrap();
             if peer.read().is_err() {
                 peer.write(&frame(RawHeader::TEXT, &line));
             }
@@ -263,12 +266,12 @@ fn advice_works() {
             peer.until_gone();
         })
     };
-    let (url, server) = slow();
+    let (url, server) = slow(PATIENCE);
     let (_, stdout, stderr) = connect(&url, &["-m", "q", "--wait", "10ms"]);
     assert_eq!(stdout, "");
     server.join().unwrap();
     let wait = advised(&stderr, "; --wait ");
-    let (url, server) = slow();
+    let (url, server) = slow(Duration::from_millis(50));
     assert_eq!(connect(&url, &["-m", "q", "--wait", &wait]).1, "q\n", "--wait {wait}");
     server.join().unwrap();
 
@@ -717,7 +720,7 @@ fn it_can_stay_when_stdin_has_ended() {
     }
     let server = serve(&[]);
     assert_eq!(
-        connect(&server.url, &["--stay", "--timeout", "1s", "-m", "x"]),
+        connect(&server.url, &["--stay", "--timeout", "5s", "-m", "x"]),
         (0, "x\n".into(), String::new())
     );
     assert_eq!(connect(&server.url, &["--expect", "0"]).0, 2);

@@ -229,7 +229,7 @@ fn a_peer_that_hangs_is_started_again() {
     let ((start, url), folder) = (planted("hangs"), Folder::new("hang"));
     let args = ["--count", "4000", "--findings", "1", "--start", &start, "--back", "60s", "--minimise", "4"];
     let (code, outcome) =
-        fuzz_server(&url, &folder, &[&args[..], &["--jobs", "1", "--timeout", "2s"]].concat());
+        fuzz_server(&url, &folder, &[&args[..], &["--jobs", "1", "--timeout", "4s"]].concat());
     assert_eq!((code, kinds(&outcome)), (1, vec!["gone"]), "{outcome:#}");
     let found = &outcome["traces"][0];
     assert_eq!(found["reproduced"], true, "{found:#}");

@@ -108,7 +108,8 @@ fn our_client_is_served(interpreter: Interpreter, script: &str) {
 }
 
 fn comes_back(url: &str, args: &[&str], bytes: &[u8]) {
-    let mut client = Running::bowsprit(&[&["connect", url], args].concat());
+    // What is waited for comes, however busy the machine is.
+    let mut client = Running::bowsprit(&[&["connect", url, "--wait", "60s"], args].concat());
     let mut stdout = client.stdout();
     let reader = thread::spawn(move || {
         let mut echo = Vec::new();
@@ -166,7 +167,7 @@ fn tornado_serves() {
 /// It drops what it has not answered when it sees our Close frame.
 #[test]
 fn python_websockets_has_the_time_to_answer() {
-    for (args, greeting) in [(&["0"][..], ""), (&["0.3"], ""), (&["0.3", "hello"], "hello\n")] {
+    for (args, greeting) in [(&["0"][..], ""), (&["0.1"], ""), (&["0.1", "hello"], "hello\n")] {
         let Some(mut command) = PYTHON.command("websockets_asyncio_server.py", args) else { return };
         let mut server = Running::start(&mut command);
         let url = server.first_line();

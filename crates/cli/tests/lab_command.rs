@@ -166,7 +166,7 @@ fn a_case_ends_with_the_patience_of_the_command_line() {
             });
         }
     });
-    let (code, stdout, _) = test_server(&url, &["--case", "1.1.2,9.1.1", "--timeout", "0.2", "--force"]);
+    let (code, stdout, _) = test_server(&url, &["--case", "1.1.2,9.1.1", "--timeout", "2", "--force"]);
     assert_eq!(code, 1, "{stdout}");
     assert_eq!(stdout.matches("FAILED: What was expected did not come in time").count(), 2, "{stdout}");
 }

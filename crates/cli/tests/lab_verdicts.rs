@@ -50,7 +50,7 @@ fn a_server_that_a_case_kills_fails_the_run_and_the_case_is_named() {
 fn play_one(url: &str, case: &str) {
     let config = ClientConfig::new(&format!("{url}/case/{case}?agent=quitter")).unwrap();
     let mut client = blocking::connect_with(&config).unwrap();
-    client.set_timeout(Some(Duration::from_secs(20)));
+    client.set_timeout(Some(Duration::from_secs(60)));
     while let Ok(Some(message)) = client.read() {
         let Message::Text(text) = message else { continue };
         let text = text.to_owned();
@@ -117,7 +117,7 @@ fn a_server_that_does_not_echo_is_told_before_any_case() {
         while std::io::Read::read(&mut stream, &mut [0; 4096]).is_ok_and(|read| read > 0) {}
     });
     let url = format!("ws://{addr}/");
-    let args = ["test", "server", &url, "--case", "1.1.1", "--timeout", "0.3"];
+    let args = ["test", "server", &url, "--case", "1.1.1", "--timeout", "2"];
     let (code, _, stderr) = Running::bowsprit(&args).finish();
     assert_eq!((code, stderr.contains("does not send back")), (3, true), "{stderr}");
     let (code, stdout, _) = Running::bowsprit(&[&args[..], &["--force"]].concat()).finish();
@@ -150,7 +150,7 @@ fn requests_carry_what_they_are_asked_to() {
     });
     let json = file("asked.json");
     let url = format!("ws://user:secret@{addr}/");
-    let args = ["test", "server", &url, "--case", "1.1.1,1.1.8", "--timeout", "0.5", "--header", "X-Room: 7"];
+    let args = ["test", "server", &url, "--case", "1.1.1,1.1.8", "--timeout", "2", "--header", "X-Room: 7"];
     let more = ["--origin", "http://a.example", "--json", json.to_str().unwrap()];
     let (_, stdout, stderr) = Running::bowsprit(&[&args[..], &more].concat()).finish();
     let heads = HEADS.lock().unwrap();

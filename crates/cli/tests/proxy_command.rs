@@ -63,8 +63,7 @@ fn a_transparent_proxy_passes_and_every_report_says_so() {
 fn a_faulty_proxy_fails_with_what_was_lost_and_how_to_see_it_again() {
     let (proxy, folder) = (proxy(Fault::LosesEarlyDataOfClient), Folder::new("faulty"));
     let [json, junit, html, known] = ["r.json", "r.xml", "r.html", "known"].map(|name| folder.path(name));
-    let test_proxy =
-        |args: &[&str]| test_proxy(&proxy, &[args, &["--timeout", "0.7", "--jobs", "1"]].concat());
+    let test_proxy = |args: &[&str]| test_proxy(&proxy, &[args, &["--timeout", "2", "--jobs", "1"]].concat());
     let args =
         ["--case", EARLY, "--json", &json, "--junit", &junit, "--html", &html, "--write-baseline", &known];
     let (code, stdout, stderr) = test_proxy(&args);
@@ -82,7 +81,7 @@ fn a_faulty_proxy_fails_with_what_was_lost_and_how_to_see_it_again() {
     assert!(folder.read("r.html").contains("PRX-ERL-001"));
     // The command that it names plays it again, with all that was said.
     let again = lost["again"].as_str().unwrap();
-    let args: Vec<&str> = again.split(' ').skip(1).chain(["-v", "--timeout", "0.7"]).collect();
+    let args: Vec<&str> = again.split(' ').skip(1).chain(["-v", "--timeout", "2"]).collect();
     let (code, stdout, _) = bowsprit(&args);
     assert_eq!(code, 1, "{stdout}");
     assert!(stdout.contains("1 case in") && stdout.contains("expected"), "{stdout}");

@@ -96,11 +96,12 @@ impl Server {
         connection.deflate = Some(DeflateConfig::default());
         connection.max_message = 1 << 20;
         connection.max_queued = 512 * 1024;
-        connection.close_timeout = Duration::from_millis(500);
+        // Enough for who still writes to hear why it is ended, on a busy machine.
+        connection.close_timeout = Duration::from_secs(10);
         connection.idle_timeout = Some(Duration::from_secs(60));
         let mut settings = Settings::default();
         settings.connection = Arc::new(connection);
-        settings.handshake_timeout = Duration::from_secs(2);
+        settings.handshake_timeout = Duration::from_secs(20);
         settings.overflow = Overflow::Close;
         let mut server = EventLoop::<()>::with_settings(settings).unwrap();
         let address = server.listen("127.0.0.1:0".parse().unwrap()).unwrap();

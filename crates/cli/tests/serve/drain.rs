@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use bowsprit::Role;
 use bowsprit::frame::RawHeader;
 
 use super::counter;
 use super::support::command::{Running, serve};
 use super::support::peer::{PATIENCE, Peer, REQUEST, assert_close, assert_text};
+use super::support::sent_by;
 
 fn check(address: SocketAddr, method: &str, target: &str) -> String {
     let mut peer = Peer::connect(address);
@@ -168,9 +170,8 @@ fn who_sends_too_fast_is_stopped() {
         let metrics = server.running.told("counters at http://");
         let metrics = metrics.strip_suffix("/metrics").unwrap().parse().unwrap();
         let mut peer = Peer::open(server.address);
-        for number in 0..8 {
-            peer.text(&format!("message {number}"));
-        }
+        let says = |number| sent_by(Role::Client, RawHeader::TEXT, format!("message {number}").as_bytes());
+        peer.write(&(0..8).flat_map(says).collect::<Vec<u8>>());
         for number in 0..5 {
             assert_text(&peer.frame(), &format!("message {number}"));
         }

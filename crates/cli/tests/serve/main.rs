@@ -95,15 +95,18 @@ fn end(server: Server) -> (i32, String) {
 #[test]
 fn a_server_that_was_stopped_ends_nobody() {
     let mut all = ["1", "2"].map(|threads| {
-        let server = serve(&["--idle-timeout", "1500ms", "--threads", threads]);
-        let peers: Vec<Peer> = (0..50).map(|_| Peer::open(server.address)).collect();
+        let server = serve(&["--idle-timeout", "3s", "--threads", threads]);
+        // All at once, so that none is silent for long before it is stopped.
+        let mut peers: Vec<Peer> = (0..50).map(|_| Peer::connect(server.address)).collect();
+        peers.iter_mut().for_each(|peer| peer.write(REQUEST.as_bytes()));
+        peers.iter_mut().for_each(|peer| assert!(peer.head().starts_with("HTTP/1.1 101 ")));
         server.running.signal("STOP");
         (server, peers)
     });
     for (_, peers) in &mut all {
         peers.iter_mut().for_each(|peer| peer.text("still here"));
     }
-    std::thread::sleep(Duration::from_secs(2)); // that is what happens to it
+    std::thread::sleep(Duration::from_secs(4)); // that is what happens to it
     for (server, peers) in &mut all {
         server.running.signal("CONT");
         for peer in peers {
@@ -202,7 +205,8 @@ fn a_path_is_shared_by_threads_and_removed() {
 #[test]
 fn who_was_cut_is_told() {
     for threads in ["1", "2"] {
-        let server = serve(&["--close-timeout", "0.2", "--threads", threads]);
+        // Enough for the polite one on a busy machine.
+        let server = serve(&["--close-timeout", "3", "--threads", threads]);
         let mut silent = Peer::open(server.address);
         let mut polite = Peer::open(server.address);
         server.running.signal("TERM");

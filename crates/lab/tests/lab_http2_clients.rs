@@ -270,7 +270,7 @@ fn a_client_that_knows_no_rule_fails_what_is_a_rule() {
 #[test]
 fn a_client_may_leave_a_refused_stream_open() {
     let selection = Selection { patterns: vec!["H2W-102.2".to_owned()], ..Selection::default() };
-    let patience = Some(Duration::from_millis(200));
+    let patience = Some(Duration::from_secs(2));
     let played = examine_within(patience, selection, Cut::Whole, |addr, _| {
         thread::spawn(move || {
             careless(addr, "/nextCase?case=1&agent=careless", false);

@@ -17,7 +17,10 @@ use bowsprit_lab::runner::{self, Aftermath, Gone, Peer, Plan, Survey, Target};
 use bowsprit_lab::{Behaviour, CloseBehaviour, Options, Record, Selection, Subject};
 use peers::{echo, mortal, serve, talk, upgrade, upgrade_with};
 
-const PATIENCE: Duration = Duration::from_millis(300);
+/// Enough for who answers at once, on a busy machine, and what a server that does not answer takes.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// For who does nothing right in any time.
+const SHORT: Duration = Duration::from_millis(300);
 /// Where what is waited for comes, however busy the machine is.
 const LONG: Duration = Duration::from_secs(20);
 /// Far more than these take; without bounds they would not end.
@@ -115,8 +118,7 @@ fn a_server_that_a_case_hangs_fails_that_case() {
             thread::park();
         }
     });
-    let patience = Duration::from_secs(2);
-    let (outcomes, peer, took) = play_for(addr, &["1.1.1", "1.1.2", "2.1", "4.1", "7.3.1"], 8, patience);
+    let (outcomes, peer, took) = play(addr, &["1.1.1", "1.1.2", "2.1", "4.1", "7.3.1"]);
     assert_eq!(peer, Peer::Gone(Gone::Hung, vec!["4.1.3"]));
     let hung = outcomes.iter().find(|outcome| outcome.record.verdict.behaviour == Behaviour::Hung).unwrap();
     assert_eq!(hung.record.case.id, "4.1.3");
@@ -133,9 +135,8 @@ fn failures_of_our_own_load_are_played_again_alone() {
         let _ = echo(&mut stream, |_| false);
     });
     // Enough for each alone on a busy machine, and too little for all at once.
-    let (cases, patience) =
-        (["1.1.1", "1.1.2", "1.1.3", "1.1.4", "2.1", "2.2", "2.3", "2.4"], Duration::from_secs(2));
-    let (outcomes, peer, _) = play_for(addr, &cases, 32, patience);
+    let cases = ["1.1.1", "1.1.2", "1.1.3", "1.1.4", "2.1", "2.2", "2.3", "2.4"];
+    let (outcomes, peer, _) = play_with(addr, &cases, 32);
     assert_eq!(peer, Peer::Alive);
     for outcome in &outcomes {
         assert!(outcome.passed(), "{}: {:?}", outcome.record.case.id, outcome.record.verdict);
@@ -183,7 +184,7 @@ fn a_flood_of_messages() {
         let flood = [&[0x82, 0x7e, 0x40, 0x00][..], &[7; 0x4000]].concat();
         while stream.write_all(&flood).is_ok() {}
     });
-    let (outcomes, _, took) = play(addr, &["1.1.*"]);
+    let (outcomes, _, took) = play_for(addr, &["1.1.*"], 8, SHORT);
     all_failed(&outcomes);
     assert!(took < BOUNDED, "{took:?}");
 }
@@ -209,7 +210,7 @@ fn a_trickle() {
             thread::sleep(Duration::from_millis(50));
         }
     });
-    let (_, _, took) = play(addr, &["1.1.1", "1.1.2"]);
+    let (_, _, took) = play_for(addr, &["1.1.1", "1.1.2"], 8, SHORT);
     assert!(took < BOUNDED, "{took:?}");
     let addr = serve(|mut stream| {
         upgrade(&mut stream);
@@ -217,7 +218,7 @@ fn a_trickle() {
             thread::sleep(Duration::from_millis(50));
         }
     });
-    let (outcomes, _, took) = play(addr, &["1.1.1", "1.1.2"]);
+    let (outcomes, _, took) = play_for(addr, &["1.1.1", "1.1.2"], 8, SHORT);
     all_failed(&outcomes);
     assert!(took < BOUNDED, "{took:?}");
 }
@@ -225,7 +226,7 @@ fn a_trickle() {
 #[test]
 fn never_a_word() {
     let addr = serve(|mut stream| while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {});
-    let (outcomes, peer, took) = play(addr, &["1.1.*"]);
+    let (outcomes, peer, took) = play_for(addr, &["1.1.*"], 8, SHORT);
     let record = all_failed(&outcomes);
     assert!(record.verdict.reason.contains("no answer"), "{}", record.verdict.reason);
     assert_eq!(peer, Peer::Gone(Gone::Hung, Vec::new()));
@@ -238,7 +239,7 @@ fn never_closes() {
         upgrade(&mut stream);
         while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
     });
-    let (outcomes, _, took) = play(addr, &["1.1.*", "7.1.*"]);
+    let (outcomes, _, took) = play_for(addr, &["1.1.*", "7.1.*"], 8, SHORT);
     assert!(outcomes.iter().all(|outcome| !outcome.passed() || outcome.record.case.id == "7.1.6"));
     assert!(took < BOUNDED, "{took:?}");
 }
@@ -256,8 +257,7 @@ fn leaves_every_connection_to_us() {
         OPEN.fetch_sub(1, Ordering::SeqCst);
     });
     let cases = ["6.5.*", "6.7.*", "6.9.*", "6.22.*", "6.23.*"];
-    // Beside all the other tests, nothing else should come too late.
-    let (outcomes, peer, _) = play_for(addr, &cases, 16, Duration::from_secs(2));
+    let (outcomes, peer, _) = play_with(addr, &cases, 16);
     assert_eq!(peer, Peer::Alive);
     for outcome in &outcomes {
         let verdict = &outcome.record.verdict;
@@ -289,7 +289,7 @@ fn takes_its_time_behind_its_close() {
 #[test]
 fn closes_at_once() {
     let addr = serve(drop);
-    let (outcomes, peer, _) = play(addr, &["1.1.*"]);
+    let (outcomes, peer, _) = play_for(addr, &["1.1.*"], 8, SHORT);
     let record = all_failed(&outcomes);
     assert!(record.verdict.reason.contains("without an answer"), "{}", record.verdict.reason);
     assert_eq!(peer, Peer::Gone(Gone::Crashed, Vec::new()));

@@ -10,10 +10,23 @@ use std::time::Duration;
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::{Behaviour, Options, Record, Selection, Subject};
 
-const PATIENCE: Duration = Duration::from_millis(300);
+/// Where what is waited for comes, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// For who never says a word.
+const SHORT: Duration = Duration::from_millis(300);
 
 /// Examines the clients that come with these cases until `enough` were played.
 fn examine(patterns: &[&str], enough: usize, clients: &[fn(SocketAddr)]) -> Vec<(String, Record)> {
+    examine_with(PATIENCE, patterns, enough, clients)
+}
+
+/// Likewise, with so much patience.
+fn examine_with(
+    patience: Duration,
+    patterns: &[&str],
+    enough: usize,
+    clients: &[fn(SocketAddr)],
+) -> Vec<(String, Record)> {
     let patterns = patterns.iter().map(|pattern| pattern.to_string()).collect();
     let cases = Selection { patterns, ..Selection::default() }.choose(Subject::Client).unwrap();
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -22,8 +35,8 @@ fn examine(patterns: &[&str], enough: usize, clients: &[fn(SocketAddr)]) -> Vec<
         let client = *client;
         thread::spawn(move || client(addr));
     }
-    let options = Options { patience: Some(PATIENCE), ..Options::default() };
-    let exam = Exam { idle: Some(Duration::from_secs(30)), ..Exam::new(cases, options) };
+    let options = Options { patience: Some(patience), ..Options::default() };
+    let exam = Exam { idle: Some(PATIENCE), ..Exam::new(cases, options) };
     let mut played = Vec::new();
     listener
         .run(&exam, &mut |notice| {
@@ -144,14 +157,15 @@ fn each_bad_one_gets_its_verdict() {
     let record = verdict(|addr| drop(upgrade(addr, "gone")));
     assert_eq!(record.verdict.behaviour, Behaviour::Failed, "it closes at once");
 
-    let record = verdict(|addr| {
+    let silent: fn(SocketAddr) = |addr| {
         let mut stream = upgrade(addr, "silent");
         while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
         // It never closes either; the exam does.
         let (_keep, wait) = mpsc::channel::<()>();
-        let _ = wait.recv_timeout(Duration::from_secs(20));
+        let _ = wait.recv_timeout(PATIENCE);
         drop(stream);
-    });
+    };
+    let record = examine_with(SHORT, &["1.1.2"], 1, &[silent]).remove(0).1;
     assert_eq!(record.verdict.behaviour, Behaviour::Failed);
     assert!(record.facts.timed_out, "{}", record.verdict.reason);
 

@@ -502,20 +502,31 @@ fn the_lab_sees_no_difference() {
     let (mut running, address) = watch(&server.url, &["--quiet"]);
     let stdout = running.stdout();
     let reader = thread::spawn(move || io::read_to_string(stdout).unwrap());
-    let run = |url: &str| {
-        let (code, stdout, stderr) =
-            Running::bowsprit(&["test", "server", url, "--quick", "--json", "-", "--seed", "1"])
-                .finish_within(120);
+    let run = |url: &str, cases: &[String]| {
+        let cases = cases.join(",");
+        let chosen: &[&str] = if cases.is_empty() { &[] } else { &["--case", &cases] };
+        let args = [&["test", "server", url, "--quick", "--json", "-", "--seed", "1"], chosen].concat();
+        let (code, stdout, stderr) = Running::bowsprit(&args).finish_within(600);
         assert!(code == 0, "{stderr}");
         let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
         let cases = report["runs"][0]["cases"].as_array().unwrap().iter();
-        cases.map(|case| (case["id"].clone(), case["behaviour"].clone())).collect::<Vec<_>>()
+        let field = |case: &serde_json::Value, name: &str| case[name].as_str().unwrap().to_owned();
+        cases.map(|case| (field(case, "id"), field(case, "behaviour"))).collect::<Vec<_>>()
     };
-    let direct = run(&server.url);
-    assert!(direct.len() > 100);
-    let watched = run(&format!("ws://{address}/"));
-    let differ: Vec<_> = direct.iter().zip(&watched).filter(|(a, b)| a != b).collect();
-    assert!(differ.is_empty(), "{differ:?}");
+    let differ = |cases: &[String]| {
+        let (direct, watched) = (run(&server.url, cases), run(&format!("ws://{address}/"), cases));
+        assert!(direct.len() > if cases.is_empty() { 100 } else { 0 });
+        let pairs = direct.into_iter().zip(watched).filter(|(a, b)| a != b);
+        pairs.inspect(|pair| println!("{pair:?}")).map(|((id, _), _)| id).collect::<Vec<_>>()
+    };
+    // How soon a server says that a rule is broken depends on how busy the machine is: what differs is played again.
+    let mut different = differ(&[]);
+    for _ in 0..5 {
+        if !different.is_empty() {
+            different = differ(&different);
+        }
+    }
+    assert!(different.is_empty(), "{different:?}");
     running.signal("INT");
     let (code, ..) = running.finish();
     let told = reader.join().unwrap();

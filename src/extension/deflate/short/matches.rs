@@ -48,8 +48,10 @@ const LONGEST: usize = 258;
 /// Finds them, in memory that it keeps.
 #[derive(Default)]
 pub(super) struct Matches {
-    /// For each hash the last two positions at which it came, one higher; 0 is none.
-    heads: Vec<[u16; 2]>,
+    /// For each hash the last position at which it came, or the last two.
+    heads: Vec<u16>,
+    /// Positions in the message at hand stand there higher than this, those in the messages before do not: so they need no clearing.
+    before: u16,
     pub(super) found: Found,
 }
 
@@ -71,23 +73,34 @@ impl Matches {
     /// Finds them in `input`, which has less than 65,535 bytes, no distance beyond `window`.
     pub(super) fn find(&mut self, input: &[u8], window: usize, effort: Effort) {
         self.found.begin(input.len());
-        // More hashes than bytes, within bounds: where two strings have one, a look at the wrong one takes longer than to
-        // clear more of them.
-        let bits = (usize::BITS - input.len().leading_zeros()).clamp(LEAST_BITS, MOST_BITS);
-        self.heads.clear();
-        self.heads.resize(1 << bits, [0; 2]);
-        let mut search = Search { input, window, shift: u32::BITS - bits, heads: &mut self.heads };
         if effort.both {
-            search.all::<true>(effort, &mut self.found);
+            self.search::<2>(input, window, effort);
         } else {
-            search.all::<false>(effort, &mut self.found);
+            self.search::<1>(input, window, effort);
         }
+    }
+
+    fn search<const PLACES: usize>(&mut self, input: &[u8], window: usize, effort: Effort) {
+        // Many more hashes than bytes, within bounds: a look at the wrong place, where two strings have one hash, takes its time.
+        let bits = (usize::BITS + MORE_BITS - input.len().leading_zeros()).clamp(LEAST_BITS, MOST_BITS);
+        let size = PLACES << bits;
+        if self.heads.len() < size {
+            self.heads.resize(size, 0);
+        }
+        let len = input.len() as u16; // less than 65,535
+        if self.before.checked_add(len).is_none() {
+            self.heads.fill(0);
+            self.before = 0;
+        }
+        let heads = self.heads[..size].as_chunks_mut::<PLACES>().0;
+        let first = usize::from(self.before) + 1;
+        Search { input, window, shift: u32::BITS - bits, first, heads }.all(effort, &mut self.found);
+        self.before += len;
     }
 
     /// Bytes of memory held, beside its own size.
     pub(super) fn memory(&self) -> usize {
-        size_of::<[u16; 2]>() * self.heads.capacity()
-            + size_of::<Reference>() * self.found.references.capacity()
+        size_of::<u16>() * self.heads.capacity() + size_of::<Reference>() * self.found.references.capacity()
     }
 }
 
@@ -112,15 +125,19 @@ impl Found {
     }
 }
 
-/// Bits of a hash.
+/// Bits of a hash: so many more than the length has, and these at least and at most.
+const MORE_BITS: u32 = 3;
 const LEAST_BITS: u32 = 6;
 const MOST_BITS: u32 = 14;
 
-struct Search<'a> {
+struct Search<'a, const PLACES: usize> {
     input: &'a [u8],
     window: usize,
     shift: u32,
-    heads: &'a mut [[u16; 2]],
+    /// What stands in `heads` for the first position; what is lower stands for none.
+    first: usize,
+    /// The newer place first.
+    heads: &'a mut [[u16; PLACES]],
 }
 
 /// Bytes that came so far before.
@@ -130,15 +147,15 @@ struct Place {
     dist: usize,
 }
 
-impl Search<'_> {
+impl<const PLACES: usize> Search<'_, PLACES> {
     #[inline(always)]
-    fn all<const BOTH: bool>(&mut self, effort: Effort, found: &mut Found) {
+    fn all(&mut self, effort: Effort, found: &mut Found) {
         let input = self.input;
         // Positions from here on have no four bytes.
         let last = input.len().saturating_sub(SHORTEST - 1);
         let (mut at, mut said) = (0, 0);
         while at < last {
-            let Some(mut place) = self.longest::<BOTH>(at, SHORTEST) else {
+            let Some(mut place) = self.longest(at, SHORTEST) else {
                 found.say(input[at]);
                 at += 1;
                 continue;
@@ -147,7 +164,7 @@ impl Search<'_> {
             // A longer one may begin at the next position.
             while place.len < effort.nice && at + 1 < last {
                 entered = at + 2;
-                let Some(longer) = self.longest::<BOTH>(at + 1, place.len + 1) else { break };
+                let Some(longer) = self.longest(at + 1, place.len + 1) else { break };
                 found.say(input[at]);
                 at += 1;
                 place = longer;
@@ -156,8 +173,15 @@ impl Search<'_> {
             at += place.len;
             let end = at.min(last);
             let first = end.min(entered.saturating_add(effort.inside));
-            for inside in (entered..first).chain(first.max(end.saturating_sub(effort.inside))..end) {
+            let mut inside = entered;
+            while inside < first {
                 self.enter(inside);
+                inside += 1;
+            }
+            inside = inside.max(end.saturating_sub(effort.inside));
+            while inside < end {
+                self.enter(inside);
+                inside += 1;
             }
             said = at;
         }
@@ -168,31 +192,32 @@ impl Search<'_> {
 
     /// From now on this position is found by the four bytes there; which ones were found before.
     #[inline(always)]
-    fn enter(&mut self, at: usize) -> [u16; 2] {
+    fn enter(&mut self, at: usize) -> [u16; PLACES] {
         let four = self.input[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         // The upper bits of the product depend on all of them.
         let hash = (four.wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
         let head = &mut self.heads[hash];
         let before = *head;
-        *head = [at as u16 + 1, before[0]];
+        let newest = (self.first + at) as u16;
+        *head = std::array::from_fn(|place| if place == 0 { newest } else { before[place - 1] });
         before
     }
 
     /// The longest of the two places at which these bytes came last, where it has at least `least`.
     #[inline(always)]
-    fn longest<const BOTH: bool>(&mut self, at: usize, least: usize) -> Option<Place> {
-        let [newer, older] = self.enter(at);
-        let newer = usize::from(newer).checked_sub(1)?;
+    fn longest(&mut self, at: usize, least: usize) -> Option<Place> {
+        let before = self.enter(at);
+        let newer = usize::from(before[0]).checked_sub(self.first)?;
         let here = eight(self.input, at);
         let same = |place| ((eight(self.input, place) ^ here).trailing_zeros() / 8) as usize;
         // Without a branch, as nobody could foretell it: where there is no other place, it is this one once more.
-        let older = if BOTH { usize::from(older).checked_sub(1).unwrap_or(newer) } else { newer };
+        let older = usize::from(before[PLACES - 1]).checked_sub(self.first).unwrap_or(newer);
         let (near, far) = (same(newer), same(older));
         let (mut len, mut from) = if far > near { (far, older) } else { (near, newer) };
         if len == 8 {
             let most = (self.input.len() - at).min(LONGEST);
             len = common(&self.input[from..], &self.input[at..], most);
-            if BOTH && far == 8 && older != from && len < most
+            if PLACES > 1 && far == 8 && older != from && len < most
                 // One that is longer has this byte in common, too.
                 && self.input[older + len] == self.input[at + len]
             {

@@ -412,6 +412,25 @@ mod tests {
         assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[4] < sizes[0], "{sizes:?}");
     }
 
+    /// Nothing of the messages before is left in what comes out, whatever is left of them in the tables.
+    #[test]
+    fn a_message_becomes_what_it_does_without_those_before() {
+        let mut random = fastrand::Rng::with_seed(21);
+        let mut short = Short::default();
+        let noise: Vec<u8> = (0..LONGEST).map(|_| random.u8(..8)).collect();
+        for _ in 0..300 {
+            let longest = [100, 1000, 4000, LONGEST][random.usize(..4)];
+            let len = random.usize(..longest);
+            let message = &noise[random.usize(..LONGEST - len)..][..len];
+            let level = random.u8(if len > 4096 { 2..=4 } else { 1..=5 });
+            let effort = Effort::of(level, len).unwrap();
+            let (mut after, mut fresh) = (Vec::new(), Vec::new());
+            short.compress(message, 32_768, effort, &mut after);
+            Short::default().compress(message, 32_768, effort, &mut fresh);
+            assert!(after == fresh, "{len} bytes, level {level}");
+        }
+    }
+
     #[test]
     fn what_cannot_shrink_grows_by_a_few_bytes() {
         let mut random = fastrand::Rng::with_seed(3);

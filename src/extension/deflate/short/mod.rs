@@ -59,30 +59,38 @@ impl Short {
         let mut header = None;
         let mut dynamic = usize::MAX;
         if fixed > LONG || fixed > extra + about(said) + about(far) + LEAST_HEADER {
-            literal_code.build(said, 15);
-            distance_code.build(far, 15);
+            literal_code.build(said, LONGEST_CODE);
+            distance_code.build(far, LONGEST_CODE);
             let described = Header::new((said, literal_code), (far, distance_code));
             dynamic = described.cost() + extra + cost(said, literal_code) + cost(far, distance_code);
             header = Some(described);
         }
         // Up to seven bits to the next byte, and two lengths.
         let stored = 7 + 32 + 8 * message.len();
-        let mut bits = Bits::new(out, fixed.min(dynamic).min(stored) / 8);
-        match header {
-            _ if stored < fixed.min(dynamic) => bits.store(message),
-            Some(header) if dynamic < fixed => {
-                bits.put(DYNAMIC, 3);
-                header.write(&mut bits);
-                bits.say(message, references, literal_code, distance_code);
-            }
-            _ => {
-                bits.put(FIXED, 3);
-                bits.say(message, references, &FIXED_LITERALS, &FIXED_DISTANCES);
-            }
+        let start = out.len();
+        out.resize(start + fixed.min(dynamic).min(stored) / 8 + ROOM, 0);
+        let mut bits = Bits { out: &mut out[start..], len: 0, bits: 0, count: 0 };
+        if stored < fixed.min(dynamic) {
+            bits.store(message);
+        } else {
+            let codes = match header {
+                Some(header) if dynamic < fixed => {
+                    bits.put(DYNAMIC, 3);
+                    header.write(&mut bits);
+                    (&*literal_code, &*distance_code)
+                }
+                _ => {
+                    bits.put(FIXED, 3);
+                    (&FIXED_LITERALS, &FIXED_DISTANCES)
+                }
+            };
+            bits.say(message, references, codes);
         }
         // §7.2.1: an empty stored block follows, of which all but its header is left out.
         bits.put(STORED, 3);
-        bits.finish();
+        bits.align();
+        let len = bits.len;
+        out.truncate(start + len);
     }
 
     /// Bytes of memory held.
@@ -98,6 +106,9 @@ const DYNAMIC: u32 = 0b100;
 
 /// Where the fixed code takes so many bits, another one is always worth being built.
 const LONG: usize = 8 * 400;
+
+/// Codes of our own have no more bits, so that four literals fit into one store of bits; more would save next to nothing.
+const LONGEST_CODE: usize = 12;
 
 /// A header that describes codes has not less than about so many bits.
 const LEAST_HEADER: usize = 60;
@@ -168,8 +179,15 @@ impl Header {
             if (place, len) == (at, run.0) {
                 run.1 += 1;
             } else {
-                header.push_run(run, &mut counts);
-                header.push_run((0, place - at), &mut counts);
+                // Most lengths stand alone.
+                if run.1 == 1 {
+                    header.push(run.0, 0, &mut counts);
+                } else {
+                    header.push_run(run, &mut counts);
+                }
+                if place > at {
+                    header.push_run((0, place - at), &mut counts);
+                }
                 run = (len, 1);
             }
             at = place + 1;
@@ -206,6 +224,7 @@ impl Header {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, symbol: u8, behind: u8, counts: &mut [u16; LEN_SYMBOLS]) {
         self.runs[self.count] = (symbol, behind);
         self.count += 1;
@@ -218,6 +237,7 @@ impl Header {
         14 + 3 * self.lens + self.runs[..self.count].iter().map(of).sum::<usize>()
     }
 
+    #[inline(always)]
     fn write(&self, bits: &mut Bits<'_>) {
         bits.put(self.literals as u32 - 257, 5);
         bits.put(self.distances as u32 - 1, 5);
@@ -249,7 +269,7 @@ const fn behind(symbol: u8) -> u8 {
 
 /// Bits on their way into bytes, the first one lowest (§3.1.1).
 struct Bits<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut [u8],
     /// So much of `out` is written.
     len: usize,
     bits: u64,
@@ -257,14 +277,7 @@ struct Bits<'a> {
     count: u32,
 }
 
-impl<'a> Bits<'a> {
-    /// Behind `out`, with room for so many bytes and a few more.
-    fn new(out: &'a mut Vec<u8>, room: usize) -> Self {
-        let len = out.len();
-        out.resize(len + room + ROOM, 0);
-        Self { out, len, bits: 0, count: 0 }
-    }
-
+impl Bits<'_> {
     #[inline(always)]
     const fn put(&mut self, bits: u32, count: u8) {
         self.bits |= (bits as u64) << self.count;
@@ -277,7 +290,7 @@ impl<'a> Bits<'a> {
         self.put(code & 0xffff, (code >> 16) as u8);
     }
 
-    /// Moves out all whole bytes: what is left and a reference of 15, 5, 15 and 13 bits fit into 64.
+    /// Moves out all whole bytes: what is left and four literals of 12 bits, or a reference of 12, 5, 12 and 13, fit into 64.
     #[inline(always)]
     fn spill(&mut self) {
         if let Some(room) = self.out.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
@@ -291,22 +304,30 @@ impl<'a> Bits<'a> {
     }
 
     /// All of the message and the end of the block.
+    #[inline(always)]
     fn say(
         &mut self,
         mut message: &[u8],
         references: &[Reference],
-        literals: &Code<LIT_SYMBOLS>,
-        distances: &Code<DIST_SYMBOLS>,
+        (literals, distances): (&Code<LIT_SYMBOLS>, &Code<DIST_SYMBOLS>),
     ) {
         self.spill();
         for &Reference { literals: said, len, dist } in references {
             let (said, rest) = message.split_at(said.into());
             let (len, dist) = (usize::from(len), usize::from(dist));
             message = &rest[len..];
-            for &byte in said {
-                self.symbol(literals, byte.into());
+            let (fours, rest) = said.as_chunks::<4>();
+            for &[a, b, c, d] in fours {
+                self.symbol(literals, a.into());
+                self.symbol(literals, b.into());
+                self.symbol(literals, c.into());
+                self.symbol(literals, d.into());
                 self.spill();
             }
+            for &byte in rest {
+                self.symbol(literals, byte.into());
+            }
+            self.spill();
             let symbol = length_symbol(len);
             self.symbol(literals, END_OF_BLOCK + 1 + symbol);
             self.put(len as u32 - u32::from(LENGTH_BASE[symbol]), LENGTH_EXTRA[symbol]);
@@ -324,27 +345,22 @@ impl<'a> Bits<'a> {
     }
 
     /// A block that is not compressed (§3.2.4).
+    #[inline(always)]
     fn store(&mut self, message: &[u8]) {
         self.put(STORED, 3);
         self.align();
         let len = message.len() as u16; // at most `LONGEST`
-        self.out.truncate(self.len);
-        self.out.extend_from_slice(&len.to_le_bytes());
-        self.out.extend_from_slice(&(!len).to_le_bytes());
-        self.out.extend_from_slice(message);
-        self.len = self.out.len();
-        self.out.resize(self.len + ROOM, 0);
+        for part in [&len.to_le_bytes(), &(!len).to_le_bytes(), message] {
+            self.out[self.len..self.len + part.len()].copy_from_slice(part);
+            self.len += part.len();
+        }
     }
 
     /// Goes on to the next byte.
+    #[inline(always)]
     fn align(&mut self) {
         self.count = self.count.next_multiple_of(8);
         self.spill();
-    }
-
-    fn finish(mut self) {
-        self.align();
-        self.out.truncate(self.len);
     }
 }
 

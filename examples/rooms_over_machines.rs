@@ -75,7 +75,7 @@ impl Handler for Rooms {
     fn on_backplane(&mut self, cx: &mut Context<Member>, event: &LinkEvent) {
         println!("{event}");
         if let LinkEvent::Gap { topic: Some(room), lost, .. } = event {
-            cx.publish(room, Message::Text(&format!("{lost} messages from another machine were lost")));
+            cx.publish(room, Message::Text(&format!("messages from another machine lost: {lost}")));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bowsprit_lab::counted;
 use clap::Command;
 
 use super::foreign::nearest_command;
@@ -59,7 +60,7 @@ pub(crate) fn man(args: &ManArgs, mut root: Command) -> ExitCode {
         None => print_bytes(pages.into_iter().map(|(_, page)| page).collect::<String>().as_bytes()),
         Some(dir) => match write(dir, &pages) {
             Ok(()) => {
-                say(format_args!("{} pages written to {}", pages.len(), dir.display()));
+                say(format_args!("{} written to {}", counted(pages.len(), "page"), dir.display()));
                 ExitCode::SUCCESS
             }
             Err(error) => usage(format_args!("cannot write to {}: {error}", dir.display())),

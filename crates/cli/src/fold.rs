@@ -66,7 +66,7 @@ impl Folds {
 
 impl Fold {
     fn told(&self, more: u64) -> String {
-        format!("… and {} more {}", grouped(more), self.kind)
+        format!("… {}: {} more", self.kind, grouped(more))
     }
 }
 
@@ -94,10 +94,10 @@ mod tests {
         let shown = (0..5000).filter(|_| folds.admit("pages refused", "refused a page", start)).count();
         assert_eq!((shown, folds.next()), (1, Some(start + WHILE)));
         assert!(folds.due(start).is_empty());
-        assert_eq!(folds.due(start + WHILE), ["… and 4,999 more pages refused"]);
+        assert_eq!(folds.due(start + WHILE), ["… pages refused: 4,999 more"]);
         // It continues: only numbers are shown.
         assert!(!folds.admit("pages refused", "refused a page", start + WHILE));
-        assert_eq!(folds.due(start + 2 * WHILE), ["… and 1 more pages refused"]);
+        assert_eq!(folds.due(start + 2 * WHILE), ["… pages refused: 1 more"]);
         // It stops: the next one is shown again.
         assert!(folds.due(start + 3 * WHILE).is_empty());
         assert_eq!(folds.next(), None);
@@ -111,7 +111,7 @@ mod tests {
         let shown = (0..100).filter(|at| folds.admit("pages refused", &at.to_string(), now)).count();
         assert_eq!(shown, SHOWN);
         assert!(folds.admit("names refused", "0", now), "each kind by itself");
-        assert_eq!(folds.end(), ["… and 95 more pages refused"]);
+        assert_eq!(folds.end(), ["… pages refused: 95 more"]);
     }
 
     #[test]

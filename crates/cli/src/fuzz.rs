@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use bowsprit::handshake::Url;
 use bowsprit::tls::TlsClient;
 use bowsprit_lab::Place;
+use bowsprit_lab::counted;
 use bowsprit_lab::escape::{Clean, Json};
 use bowsprit_lab::fuzz::campaign::{self, Campaign, Progress, Summary, Watch};
 use bowsprit_lab::fuzz::{Dial, Oracles, Peer, Process, Side};
 use clap::Subcommand;
 
 use super::exit::Exit;
-use super::output::{colours, count, print, print_json, say};
+use super::output::{colours, print, print_json, say};
 use super::request::RequestArgs;
 use super::signals::asked_to_end;
 use super::trust::{Trust, advised};
@@ -274,9 +275,9 @@ fn line(progress: &Progress) -> String {
     let seconds = elapsed.as_secs_f64();
     format!(
         "{} in {seconds:.1} s, {:.0} a second, {}",
-        count(*runs, "run"),
+        counted(*runs, "run"),
         *runs as f64 / seconds.max(0.001),
-        count(*findings as u64, "finding")
+        counted(*findings, "finding")
     )
 }
 

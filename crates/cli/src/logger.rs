@@ -226,7 +226,7 @@ impl Logger {
 fn lost(stamp: Stamp, lines: u64) -> String {
     match stamp {
         Stamp::Json => format!("{{\"event\":\"lost\",\"lines\":{lines}}}\n"),
-        _ => stamped(stamp, format_args!("{} lines are lost, as nobody read them in time", grouped(lines))),
+        _ => stamped(stamp, format_args!("lines lost, as nobody read them in time: {}", grouped(lines))),
     }
 }
 
@@ -349,7 +349,7 @@ mod tests {
             logger.finish();
         });
         let text = String::from_utf8(out.0).unwrap();
-        let expected = "bowsprit: one\n\r\x1b[K50 %\r\x1b[Kbowsprit: two\nbowsprit: … and 2 more of a kind\n";
+        let expected = "bowsprit: one\n\r\x1b[K50 %\r\x1b[Kbowsprit: two\nbowsprit: … of a kind: 2 more\n";
         assert_eq!(text, expected);
     }
 }

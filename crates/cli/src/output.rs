@@ -93,11 +93,6 @@ impl LiveLine {
     }
 }
 
-/// Formats a number with its noun.
-pub(super) fn count(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Returns whether stdout is a terminal that wants colours (no-color.org).
 pub(super) fn colours() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

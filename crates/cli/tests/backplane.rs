@@ -370,7 +370,7 @@ fn long_messages_reach_other_servers_or_are_told() {
         Peer::open(server.address).text(&"x".repeat(2 << 20)); // nats-server takes 1 MiB
         let why = server.running.told("backplane: refused: ");
         assert!(why.contains("2097152 bytes") && why.contains("max_payload"), "{why}");
-        server.running.told("backplane: 1 messages to other nodes were dropped");
+        server.running.told("backplane: messages to other nodes dropped: 1");
     }
 }
 

@@ -69,7 +69,7 @@ fn a_client_that_quits_fails_the_run() {
         let url = format!("ws://{}", running.told("3 cases on ws://"));
         play_one(&url, "1.1.2");
         running.write(b"go\n");
-        assert_eq!(running.told("quitter: "), "2 of 3 cases were not played");
+        assert_eq!(running.told("quitter: "), "not played: 2 of 3 cases");
         assert_eq!(running.child.wait().unwrap().code(), Some(code), "{ends}");
         let run = report(&json);
         assert_eq!(behaviour(&run, "1.1.2"), case, "{ends}");

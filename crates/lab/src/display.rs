@@ -8,6 +8,7 @@ use super::explain::{SHOWN, opcode_name, shown};
 use super::hex;
 use super::payload::Payload;
 use super::wire::Excerpt;
+use crate::counted;
 
 impl Display for Level {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -45,12 +46,14 @@ impl Display for Payload {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Payload::Bytes(bytes) if bytes.len() <= SHOWN => {
-                write!(f, "{} bytes \"{}\"", bytes.len(), visible(bytes))
+                write!(f, "{} \"{}\"", counted(bytes.len(), "byte"), visible(bytes))
             }
-            Payload::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-            Payload::Cycle(pattern, len) => write!(f, "{len} bytes of \"{}\"", visible(pattern)),
+            Payload::Bytes(bytes) => f.write_str(&counted(bytes.len(), "byte")),
+            Payload::Cycle(pattern, len) => {
+                write!(f, "{} of \"{}\"", counted(*len, "byte"), visible(pattern))
+            }
             Payload::Code(code) => write!(f, "code {code}"),
-            Payload::Data(data) => write!(f, "a file ({data:?}, {} bytes)", data.size()),
+            Payload::Data(data) => write!(f, "a file ({data:?}, {})", counted(data.size(), "byte")),
         }
     }
 }
@@ -90,7 +93,7 @@ impl Display for Frame {
         match self.declare {
             Declare::Payload => Ok(()),
             Declare::Form(form) => write!(f, ", length in the form {form:?}"),
-            Declare::Length(length) => write!(f, ", declaring {length} bytes"),
+            Declare::Length(length) => write!(f, ", declaring {}", counted(length, "byte")),
         }
     }
 }
@@ -103,21 +106,26 @@ impl Display for Step {
             Step::Bytes(bytes) => write!(f, "send the bytes {}", shown(&Excerpt::of(bytes))),
             Step::Message(kind, payload, 0) => write!(f, "send a {kind} message of {payload}"),
             Step::Message(kind, payload, fragment) => {
-                write!(f, "send a {kind} message of {payload} in fragments of {fragment} bytes")
+                write!(f, "send a {kind} message of {payload} in fragments of {}", counted(*fragment, "byte"))
             }
             Step::Echo(echo) => write!(
                 f,
-                "send {} {} messages of {} bytes, each after the echo of the one before",
-                echo.count, echo.kind, echo.size
+                "send {} of {}, each after the echo of the one before",
+                counted(echo.count, &format!("{} message", echo.kind)),
+                counted(echo.size, "byte")
             ),
             Step::Begin(frame) => write!(f, "start {frame}"),
             Step::Part(bytes) => write!(f, "go on with {}", shown(&Excerpt::of(bytes))),
             Step::Pace(Pace::Whole) => f.write_str("from here on: everything in one write"),
             Step::Pace(Pace::PerFrame) => f.write_str("from here on: one write for each frame"),
-            Step::Pace(Pace::Bytes(bytes)) => write!(f, "from here on: {bytes} bytes for each write"),
+            Step::Pace(Pace::Bytes(bytes)) => {
+                write!(f, "from here on: {} for each write", counted(*bytes, "byte"))
+            }
             Step::Rest(millis) | Step::Wait(millis) => write!(f, "wait {millis} ms"),
-            Step::Await(events) => write!(f, "wait for {events} answers"),
-            Step::AwaitWithin(events, millis) => write!(f, "wait for {events} answers, {millis} ms at most"),
+            Step::Await(events) => write!(f, "wait for {}", counted(*events, "answer")),
+            Step::AwaitWithin(events, millis) => {
+                write!(f, "wait for {}, {millis} ms at most", counted(*events, "answer"))
+            }
             Step::HalfClose => f.write_str("end our half of the TCP connection"),
             Step::Drop => f.write_str("end the TCP connection"),
         }
@@ -144,11 +152,11 @@ impl Display for Edit {
                 )
             }
             Edit::Repeat(line, times) => write!(f, "with {times} times the line: {}", short(line.as_bytes())),
-            Edit::Target(length) => write!(f, "a request target of {length} bytes"),
+            Edit::Target(length) => write!(f, "a request target of {}", counted(*length, "byte")),
             Edit::Before(bytes) => write!(f, "in front of it: {}", short(bytes)),
             Edit::After(bytes) => write!(f, "behind it, in the same write: {}", short(bytes)),
             Edit::Raw(bytes) => write!(f, "instead of it: {}", short(bytes)),
-            Edit::Cut(length) => write!(f, "only its first {length} bytes"),
+            Edit::Cut(length) => write!(f, "only its first {}", counted(*length, "byte")),
             Edit::BareLf => f.write_str("lines end in LF alone"),
             Edit::MixedCase => f.write_str("field names in mixed case"),
         }

@@ -10,6 +10,7 @@ use super::hex;
 use super::http2::Seen;
 use super::http2::frame::Frame;
 use super::wire::Excerpt;
+use crate::counted;
 
 /// How many bytes of a payload are shown in hex.
 pub(super) const SHOWN: usize = 48;
@@ -90,7 +91,7 @@ pub fn frame_line(header: &RawHeader, payload: &Excerpt) -> String {
             out.push_str(name);
         }
     }
-    let _ = write!(out, ", {} bytes", header.length);
+    let _ = write!(out, ", {}", counted(header.length, "byte"));
     if header.form != bowsprit::frame::LengthForm::minimal(header.length) {
         out.push_str(" in a longer form than needed");
     }

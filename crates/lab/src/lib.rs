@@ -13,6 +13,7 @@ pub mod cases;
 mod class;
 mod compress;
 pub mod conversation;
+mod counted;
 pub mod decode;
 mod deflate;
 mod display;
@@ -47,6 +48,7 @@ mod socket;
 pub mod wire;
 
 pub use case::{Case, Level, Subject};
+pub use counted::counted;
 pub use judge::{Behaviour, CloseBehaviour, Verdict};
 pub use options::{Carrier, Effort, Options};
 pub use payload::{Data, Payload};

@@ -9,6 +9,7 @@ use super::deflate::Codec;
 use super::header::{judge, may_close_with};
 use super::rule::Violation;
 use super::wire::{FrameReader, TooLong};
+use crate::counted;
 
 /// How many frames a peer may send in one case beyond those that the case can ask for.
 const MOST_FRAMES: u32 = 100_000;
@@ -116,8 +117,10 @@ impl Receiver {
             Ok(None) => return Ok(None),
             Err(TooLong(header)) => {
                 self.assembly.check_header(header, codec.is_some())?;
-                let what =
-                    format!("It declares a frame of {} bytes, more than the case can ask for", header.length);
+                let what = format!(
+                    "It declares a frame of {}, more than the case can ask for",
+                    counted(header.length, "byte")
+                );
                 return Err(Violation::new(Section::rfc6455("10.4"), what));
             }
         };
@@ -172,8 +175,10 @@ impl Assembly {
             }
         }
         if self.message.as_ref().is_some_and(|message| message.bytes.len() > self.most) {
-            let what =
-                format!("Its message grows beyond {} bytes, more than the case can ask for", self.most);
+            let what = format!(
+                "Its message grows beyond {}, more than the case can ask for",
+                counted(self.most, "byte")
+            );
             return Err(Violation::new(Section::rfc6455("10.4"), what));
         }
         if !header.fin {

@@ -4,6 +4,7 @@ use super::case::{Case, Level, Subject};
 use super::options::Carrier;
 use super::rule::Sections;
 use super::{cases, proxy};
+use crate::counted;
 
 /// A selection of cases. Empty lists select everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl Selection {
             if !all.clone().any(|case| fits(pattern, case)) {
                 let sections = all.clone().filter(|case| case.sections().meant_by(pattern)).count();
                 let hint = if sections > 0 {
-                    format!(", but {sections} cases are about that section: --section {pattern}")
+                    format!(", but --section {pattern} selects {}", counted(sections, "case"))
                 } else {
                     String::new()
                 };

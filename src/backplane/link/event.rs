@@ -85,12 +85,12 @@ impl std::fmt::Display for LinkEvent {
                 write!(f, "down, next try in {:.1} s: {}", retry.as_secs_f64(), Told(why))
             }
             Self::Gap { node, topic: Some(topic), lost } => {
-                write!(f, "{lost} messages of node {node} to \"{}\" were lost", topic.escape_debug())
+                write!(f, "messages of node {node} to \"{}\" lost: {lost}", topic.escape_debug())
             }
-            Self::Gap { node, topic: None, lost } => write!(f, "{lost} messages of node {node} were lost"),
-            Self::Dropped { messages } => write!(f, "{messages} messages to other nodes were dropped"),
+            Self::Gap { node, topic: None, lost } => write!(f, "messages of node {node} lost: {lost}"),
+            Self::Dropped { messages } => write!(f, "messages to other nodes dropped: {messages}"),
             Self::Trimmed { topic, lost } => {
-                write!(f, "{lost} messages to {} were no longer kept", Shown(topic.as_deref()))
+                write!(f, "messages to {} no longer kept: {lost}", Shown(topic.as_deref()))
             }
             Self::Reset { topic } => {
                 write!(f, "the engine has lost the history of {}", Shown(topic.as_deref()))

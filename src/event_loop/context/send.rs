@@ -39,7 +39,7 @@ impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Sent::Now => f.write_str("it goes out"),
-            Sent::Queued(bytes) => write!(f, "{bytes} bytes wait, as the peer reads slowly"),
+            Sent::Queued(bytes) => write!(f, "queued, as the peer reads slowly; bytes that wait: {bytes}"),
             Sent::Dropped => f.write_str("it is dropped, as too much waits"),
             Sent::Closed => f.write_str("the connection is closed"),
             Sent::Refused(error) => error.fmt(f),

@@ -7,6 +7,7 @@ use bowsprit::error::ProtocolError;
 use bowsprit::frame::DataKind;
 use bowsprit::handshake::ResponseError;
 use bowsprit::tls::explain_io;
+use bowsprit_lab::counted;
 
 /// Why a connection is over.
 #[derive(Debug)]
@@ -74,12 +75,14 @@ impl fmt::Display for Fault {
             Fault::Io(error) => f.write_str(&explain_io(error)),
             Fault::Handshake(error) => error.fmt(f),
             Fault::OpenTimeout => f.write_str("the connection did not open in time"),
-            Fault::Unanswered(count) => write!(f, "{count} messages had no answer when the run ended"),
+            Fault::Unanswered(count) => {
+                write!(f, "{} had no answer when the run ended", counted(*count, "message"))
+            }
             Fault::Closed(code) => write!(f, "the server closed the connection: {code}"),
             Fault::Eof => f.write_str("the server ended the TCP connection without a Close frame"),
             Fault::Protocol(error) => error.fmt(f),
             Fault::Length { expected, got } => {
-                write!(f, "an answer of {got} bytes or more instead of {expected}")
+                write!(f, "an answer of {} or more instead of {expected}", counted(*got, "byte"))
             }
             Fault::Kind(DataKind::Text) => f.write_str("a text message came back for a binary one"),
             Fault::Kind(DataKind::Binary) => f.write_str("a binary message came back for text"),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bowsprit::connection::{Config, Delivery};
 use bowsprit::entropy::{Entropy as _, SystemEntropy};
 use bowsprit::handshake::ClientHandshake;
+use bowsprit_lab::counted;
 use mio::{Events, Interest, Poll, Token};
 
 use super::fault::Fault;
@@ -142,8 +143,8 @@ impl<'p> Fleet<'p> {
         let allowed = rlimit::increase_nofile_limit(wanted)?;
         if allowed < wanted {
             let why = format!(
-                "{} connections need {wanted} descriptors, and this process gets {allowed}; see ulimit -n",
-                plan.connections
+                "{wanted} descriptors are needed for {}, and this process gets {allowed}; see ulimit -n",
+                counted(plan.connections, "connection")
             );
             return Err(Stopped::Broken(io::Error::other(why)));
         }

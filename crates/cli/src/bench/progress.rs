@@ -1,5 +1,7 @@
 //! Progress on a terminal.
 
+use bowsprit_lab::counted;
+
 use super::tally::Tally;
 use crate::output::{LiveLine, si};
 
@@ -36,11 +38,12 @@ impl Progress {
         let ms = |quantile| tally.latency.quantile(quantile) as f64 / 1e6;
         let errors: u64 = tally.errors.values().map(|errored| errored.count).sum();
         line.write(format_args!(
-            "{:5.1} s  {phase}: {open} open, {}/s, p50 {:.2} ms, p99 {:.2} ms, {errors} errors",
+            "{:5.1} s  {phase}: {open} open, {}/s, p50 {:.2} ms, p99 {:.2} ms, {}",
             now as f64 / 1e9,
             si(rate),
             ms(0.5),
             ms(0.99),
+            counted(errors, "error"),
         ));
         self.next = now + STEP;
         self.then = now;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bowsprit::frame::DataKind;
 use bowsprit_lab::Place;
+use bowsprit_lab::counted;
 use bowsprit_lab::escape::Json;
 use serde::{Deserialize, Serialize};
 
@@ -223,11 +224,11 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scenario, connections, size, .. } = self;
         let kind = self.payload.as_deref().unwrap_or(&self.kind);
-        write!(f, "{scenario}, {connections} connections")?;
+        write!(f, "{scenario}, {}", counted(*connections, "connection"))?;
         if let Some(streams) = self.streams {
             write!(f, " as streams of HTTP/2, {streams} on a connection of it")?;
         }
-        write!(f, ", {size} bytes {kind}")?;
+        write!(f, ", {} {kind}", counted(*size, "byte"))?;
         match (self.in_flight, self.rate) {
             (_, Some(rate)) => write!(f, ", {} a second", si(rate)),
             (Some(depth), None) => write!(f, ", {depth} in flight"),

@@ -4,9 +4,8 @@
 //! §7.1.6 allows that. So we close when as many messages have come as were sent, or else when the server has been quiet
 //! for a while.
 
+use bowsprit_lab::counted;
 use std::time::{Duration, Instant};
-
-use crate::output::count;
 
 /// What was sent, what has come, and since when nothing has happened.
 #[derive(Debug)]
@@ -115,7 +114,7 @@ impl Answers {
     /// Returns what may have been lost because we closed, and how to wait for it.
     pub(super) fn remark(&self) -> Option<String> {
         let (why, quiet) = (self.closing?, self.quiet?);
-        let (late, came) = (count(self.late, "message"), self.came + self.late);
+        let (late, came) = (counted(self.late, "message"), self.came + self.late);
         match why {
             // A user who has asked nothing misses no answer.
             _ if self.sent == 0 => None,

@@ -14,6 +14,7 @@ use bowsprit::client::ClientConfig;
 use bowsprit::close::{CloseCode, CloseReason};
 use bowsprit::connection::{Due, Latency};
 use bowsprit::event_loop::{Cause, ClientId, ConnId, Context, Ended};
+use bowsprit_lab::counted;
 use mio::Waker;
 
 use super::answers::Answers;
@@ -236,7 +237,10 @@ impl Session {
         let exit = match self.plan.expect {
             Some(expect) => {
                 let received = self.received;
-                self.because(Exit::PeerFailed, format_args!("{received} of {expect} messages came in time"))
+                self.because(
+                    Exit::PeerFailed,
+                    format_args!("{received} of {} came in time", counted(expect, "message")),
+                )
             }
             None => Exit::Done,
         };
@@ -300,9 +304,8 @@ impl Session {
         let received = self.received;
         let asked = match (self.stage, self.plan.expect) {
             (SessionState::Closing(exit), _) => exit,
-            (_, Some(expect)) if received < expect => {
-                self.because(Exit::PeerFailed, format_args!("{received} of {expect} messages came"))
-            }
+            (_, Some(expect)) if received < expect => self
+                .because(Exit::PeerFailed, format_args!("{received} of {} came", counted(expect, "message"))),
             _ => Exit::Done,
         };
         let why = match &ended.cause {

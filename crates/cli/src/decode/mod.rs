@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use bowsprit_lab::capture::saved::{self, Header};
 use bowsprit_lab::capture::{har, packets, printed};
+use bowsprit_lab::counted;
 use bowsprit_lab::decode::{Reading, Sender, read};
 use bowsprit_lab::forms::{self, Found};
 use clap::ValueEnum;
 
-use super::output::{count, one_line, say, usage};
+use super::output::{one_line, say, usage};
 use out::{Form, Out, Talks};
 
 /// Arguments of `bowsprit decode`.
@@ -151,8 +152,8 @@ fn tell_of(held: &packets::Held) -> Option<String> {
     if held.others > 0 || held.left_out > 0 {
         say(format_args!(
             "not shown: {} without HTTP or WebSocket at the start, {} without TCP or of a kind that is not read",
-            count(held.others, "connection"),
-            count(held.left_out, "packet")
+            counted(held.others, "connection"),
+            counted(held.left_out, "packet")
         ));
     }
     if held.connections == 0 {

@@ -12,12 +12,13 @@ use bowsprit_lab::Place;
 use bowsprit_lab::capture::saved::{self, Saved};
 use bowsprit_lab::capture::{Entry, What};
 use bowsprit_lab::conversation::{Conversation, End, Peer, Told};
+use bowsprit_lab::counted;
 use bowsprit_lab::reader::Keep;
 
 use super::args::Args;
 use crate::exit::Exit;
 use crate::fuzz::Server;
-use crate::output::{colours, count, for_terminal, print, say};
+use crate::output::{colours, for_terminal, print, say};
 use crate::told;
 
 /// How long the server may take to answer the request, to accept what is written, and to end.
@@ -38,9 +39,8 @@ pub(super) fn replay(text: &str, args: &Args) -> Result<Exit, String> {
         say("the file ends inside a line, which is left out");
     }
     if args.show {
-        let told = talks
-            .iter()
-            .map(|(number, entries)| format!("#{number} {}\n", count(entries.len() as u64, "piece")));
+        let told =
+            talks.iter().map(|(number, entries)| format!("#{number} {}\n", counted(entries.len(), "piece")));
         print(&for_terminal(format!("a client of {}\n{}", header.target, told.collect::<String>())));
         return Ok(Exit::Done);
     }

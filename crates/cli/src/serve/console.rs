@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use bowsprit::message::Message;
+use bowsprit_lab::counted;
 use mio::Waker;
 
 use crate::input::{Format, Input, Item};
@@ -35,7 +36,7 @@ impl Screen {
             }
         };
         if more > 0 {
-            let _ = write!(text, "… ({more} bytes more)");
+            let _ = write!(text, "… ({} more)", counted(more, "byte"));
         }
         self.0.say(format_args!("{who}: {text}"));
     }

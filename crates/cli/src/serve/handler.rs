@@ -11,6 +11,7 @@ use bowsprit::handshake::{
     Acceptance, Agreement, Head, OriginError, OriginPolicy, PlainRequest, Refusal, Request, RequestError,
 };
 use bowsprit::message::Message;
+use bowsprit_lab::counted;
 
 use super::args::Args;
 use super::attended::{Attended, Running};
@@ -125,7 +126,8 @@ impl Server {
         let behind = cx.publish(to.everywhere(), message).behind;
         if behind > 0 && self.talk >= Talk::Normal {
             let what = format_args!(
-                "a message was lost on its way to {behind} of the threads, which are too far behind"
+                "a message did not reach {}, too far behind to take it",
+                counted(behind, "thread")
             );
             warn("messages lost between threads", what);
         }
@@ -176,7 +178,7 @@ impl Server {
         }
         let start = &payload[..payload.len().min(1024)];
         let text = short(if is_text { one_line(start) } else { hex(start) });
-        self.tell(cx, id, |_| Some(format!("received {kind}, {} bytes: {text}", payload.len())));
+        self.tell(cx, id, |_| Some(format!("received {kind}, {}: {text}", counted(payload.len(), "byte"))));
     }
 }
 
@@ -324,7 +326,10 @@ impl Handler for Server {
             return;
         }
         self.tell(cx, id, |_| {
-            Some(format!("reads again; {dropped} messages to it were dropped or replaced"))
+            Some(format!(
+                "reads again, after {} to it had been dropped or replaced",
+                counted(dropped, "message")
+            ))
         });
         if self.tells_dropped {
             cx.send(id, Message::Text(&format!("{{\"dropped\":{dropped}}}")));

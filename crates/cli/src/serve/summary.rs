@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use bowsprit::event_loop::Stats;
+use bowsprit_lab::counted;
 
 use crate::output::{LiveLine, si};
 
@@ -89,7 +90,7 @@ impl fmt::Display for Rates {
         let open = self.open;
         write!(f, "{open} open")?;
         match self.elsewhere {
-            Some((nodes, present)) => write!(f, ", {present} with {nodes} other servers")?,
+            Some((nodes, present)) => write!(f, ", {present} with {}", counted(nodes, "other server"))?,
             None if self.is_cut_off => write!(f, ", backplane down")?,
             None => {}
         }

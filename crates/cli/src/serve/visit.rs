@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bowsprit::connection::{CloseFrame, Due};
 use bowsprit::event_loop::{Cause, Ended, Failed};
 use bowsprit::handshake::{Head, StartLine};
+use bowsprit_lab::counted;
 
 use super::mode::Mode;
 use super::since::Since;
@@ -52,7 +53,7 @@ impl Traffic {
 
 impl fmt::Display for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} bytes)", self.messages, self.bytes)
+        write!(f, "{} ({})", self.messages, counted(self.bytes, "byte"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use bowsprit_lab::counted;
 use bowsprit_lab::listener::{Exam, Listener, Next, Notice};
 use bowsprit_lab::report::json::Report;
 use bowsprit_lab::report::{Outcome, Run};
@@ -15,7 +16,7 @@ use super::args::ClientArgs;
 use super::end::{End, UNREACHABLE};
 use super::progress::{Progress, list};
 use crate::logger::{self, Stamp};
-use crate::output::{count, for_terminal, one_line, print, say, warn};
+use crate::output::{for_terminal, one_line, print, say, warn};
 use crate::signals::asked_to_end;
 use crate::values::Time;
 
@@ -48,7 +49,7 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
     };
     let place = Place::of(&listener.addr().to_string());
     let over = if carrier.is_http2() { " over HTTP/2" } else { "" };
-    say(format_args!("{} on {scheme}://{place}{over}", count(cases.len() as u64, "case")));
+    say(format_args!("{} on {scheme}://{place}{over}", counted(cases.len(), "case")));
     let mut child = match args.command.split_first() {
         Some((program, rest)) => {
             let url = format!("{scheme}://{place}");
@@ -140,10 +141,10 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, String> {
         let missing: Vec<_> = exam.cases.iter().filter(|case| !played.contains(case.id)).collect();
         if !missing.is_empty() {
             say(format_args!(
-                "{}: {} of {} cases were not played",
+                "{}: not played: {} of {}",
                 run.agent,
                 missing.len(),
-                exam.cases.len()
+                counted(exam.cases.len(), "case")
             ));
         }
         for case in missing {

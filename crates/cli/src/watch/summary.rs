@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bowsprit_lab::conversation::{Summary, Tally};
+use bowsprit_lab::counted;
 use bowsprit_lab::escape::Json;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::output::count;
 
 #[derive(Debug, Default)]
 pub(super) struct Total {
@@ -53,10 +53,10 @@ impl Side {
     fn line(&self, name: &str) -> String {
         format!(
             "{name}: {}, {}, {}, {}",
-            count(self.bytes, "byte"),
-            count(self.frames, "frame"),
-            count(self.texts, "text"),
-            count(self.binaries, "binary message"),
+            counted(self.bytes, "byte"),
+            counted(self.frames, "frame"),
+            counted(self.texts, "text"),
+            counted(self.binaries, "binary message"),
         )
     }
 
@@ -85,7 +85,7 @@ impl Total {
     pub(super) fn lines(&self) -> Vec<String> {
         let mut out = vec![format!(
             "{}, {} opened, {} refused, {} without a server",
-            count(self.connections, "connection"),
+            counted(self.connections, "connection"),
             self.opened,
             self.refused,
             self.not_reached

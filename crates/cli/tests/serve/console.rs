@@ -75,7 +75,7 @@ fn nobody_has_to_read_what_is_shown() {
     child.stdin.as_mut().unwrap().write_all(b"yes\n").unwrap();
     assert_text(&peer.frame(), "yes");
     let mut line = String::new();
-    while !line.contains("lines are lost") {
+    while !line.contains("lines lost") {
         line.clear();
         assert_ne!(shown.read_line(&mut line).unwrap(), 0);
     }

@@ -247,6 +247,6 @@ fn slow_readers_get_the_newest_and_are_told() {
         }
         assert_eq!(received + dropped, 4 * EACH, "{policy} in {threads} threads");
         assert!(dropped > 0 && last == [Some(EACH - 1); 4], "{policy} in {threads} threads: {last:?}");
-        server.running.told(" reads again; ");
+        server.running.told(" reads again, after ");
     }
 }

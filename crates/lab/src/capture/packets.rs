@@ -15,6 +15,7 @@ use pcap_parser::{
 
 use super::Entry;
 use super::tcp::{Segment, Tcp};
+use crate::counted;
 
 /// Link types beyond those that `pcap-parser` names (tcpdump.org/linktypes.html).
 const LINUX_SLL2: i32 = 276;
@@ -204,7 +205,10 @@ impl<F: FnMut(Entry)> Packets<F> {
                 self.held.is_cut = true;
                 Ok(())
             }
-            _ => Err(format!("behind {} packets this file is not what it began as", self.held.packets)),
+            _ => Err(format!(
+                "behind {} this file is not what it began as",
+                counted(self.held.packets, "packet")
+            )),
         }
     }
 

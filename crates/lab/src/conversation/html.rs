@@ -1,6 +1,7 @@
 //! A conversation as an HTML page in the style of the lab's reports. The page loads nothing.
 
 use super::{Colour, Line, Peer, Told};
+use crate::counted;
 use crate::escape::{Clean, Html};
 
 /// Returns what precedes the first line.
@@ -16,8 +17,11 @@ pub fn html_start() -> Clean<Html> {
 /// Returns what follows the last line.
 pub fn html_end(faults: usize) -> Clean<Html> {
     let mut out = Clean::new();
-    out.own("</pre>\n<p class=\"").own(if faults == 0 { "good" } else { "bad" }).own("\">").text(faults);
-    out.own(if faults == 1 { " fault" } else { " faults" }).own("</p>\n</main>\n</body>\n</html>\n");
+    out.own("</pre>\n<p class=\"")
+        .own(if faults == 0 { "good" } else { "bad" })
+        .own("\">")
+        .text(counted(faults, "fault"));
+    out.own("</p>\n</main>\n</body>\n</html>\n");
     out
 }
 

@@ -19,6 +19,7 @@ use bowsprit::error::Section;
 
 use super::reader::{Frame, Keep, Message, Reader};
 use super::rule::Violation;
+use crate::counted;
 use duties::Duties;
 use opening::{Answer, Heads, MOST, Request};
 
@@ -251,7 +252,11 @@ impl Conversation {
     /// Records that a side has sent this many bytes that were not seen: nothing after them in this direction can be
     /// judged.
     pub fn lose(&mut self, at: Duration, from: Peer, bytes: u64, tell: &mut impl FnMut(Told)) {
-        let what = format!("{bytes} bytes of the {} are missing: what follows is not judged", from.name());
+        let what = format!(
+            "missing from the {}: {}; what follows is not judged",
+            from.name(),
+            counted(bytes, "byte")
+        );
         tell(Told { at, from, event: WireEvent::Note(what) });
         let half = self.half(from);
         half.at += bytes;

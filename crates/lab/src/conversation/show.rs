@@ -9,6 +9,7 @@ use super::super::hex;
 use super::super::reader::{Frame, Message, close_of, control_lines, describe, describe_start};
 use super::super::rule::Violation;
 use super::{Agreement, End, Peer, Told, WireEvent};
+use crate::counted;
 
 /// What a line is about, for a display with colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +136,7 @@ impl Told {
                 let more = if *count > shown.len() as u64 { " ..." } else { "" };
                 vec![line(
                     Colour::Note,
-                    format!("{at:08x} {count} bytes that are not judged: {}{more}", visible(shown)),
+                    format!("{at:08x} {} not judged: {}{more}", counted(*count, "byte"), visible(shown)),
                 )]
             }
             WireEvent::Cut { at, rest } => vec![

@@ -132,7 +132,10 @@ fn numbers(list: &List<'_>, is_in_comment: bool) -> Result<(Vec<u8>, Option<Stri
     for (at, word) in words.iter().enumerate() {
         if word.starts_with("..") {
             let left = words.get(at + 1).filter(|_| words.len() == at + 4).map_or("", |count| *count);
-            cut = Some(format!("{left} numbers are left out of this list").trim_start().to_owned());
+            cut = Some(match left {
+                "" => "numbers are left out of this list".to_owned(),
+                left => format!("left out of this list: {left}"),
+            });
             break;
         }
         if at + 1 == words.len() && !is_last_whole {

@@ -1,7 +1,6 @@
 //! A `Buffer` (`<Buffer 81 05>`) or `ArrayBuffer` (`[Uint8Contents]: <81 05>`) as Node prints it, anywhere in a text.
 
 use super::found::Found;
-
 const MARKS: [&str; 2] = ["<Buffer", "[Uint8Contents]: <"];
 
 pub(super) fn read(text: &str) -> Option<Result<Found, String>> {
@@ -39,7 +38,11 @@ fn digits(inner: &str, is_open: bool, cut: &mut Option<String>) -> Result<Vec<u8
             let count = left.first().map_or("", |count| *count);
             *cut = Some(format!(
                 "Node has left {} out of this Buffer; buffer.toString('hex') prints all",
-                if left.len() == 3 { format!("{count} bytes") } else { "bytes".to_owned() }
+                if left.len() == 3 {
+                    format!("{count} {}", left[2].trim_end_matches('>'))
+                } else {
+                    "bytes".to_owned()
+                }
             ));
             break;
         }

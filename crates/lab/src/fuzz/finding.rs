@@ -5,6 +5,8 @@ use std::fmt::Display;
 use bowsprit::error::Section;
 use serde::{Deserialize, Serialize};
 
+use crate::counted;
+
 /// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,7 +72,12 @@ impl Finding {
             kind: Kind::Memory,
             rule: "memory is bounded whatever is sent".to_owned(),
             section: Section::rfc6455("10.4").to_string(),
-            what: format!("{} KiB have become {} KiB after {runs} iterations", from / 1024, now / 1024),
+            what: format!(
+                "{} KiB have become {} KiB after {}",
+                from / 1024,
+                now / 1024,
+                counted(runs, "iteration")
+            ),
         }
     }
 

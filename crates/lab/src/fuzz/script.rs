@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::counted;
 use crate::escape::{one_line, visible};
 use crate::explain;
 use crate::hex;
@@ -109,13 +110,13 @@ impl Script {
                     )
                 }
                 Step::Bytes(bytes) => {
-                    writeln!(out, "  send      {} bytes: {}", bytes.len(), short_hex(bytes))
+                    writeln!(out, "  send      {}: {}", counted(bytes.len(), "byte"), short_hex(bytes))
                 }
                 Step::Pause(millis) => writeln!(out, "  wait      {millis} ms"),
             };
         }
         if self.cut > 0 {
-            let _ = writeln!(out, "  in writes of at most {} bytes", self.cut);
+            let _ = writeln!(out, "  in writes of at most {}", counted(self.cut, "byte"));
         }
         out
     }

@@ -9,6 +9,7 @@ use super::Side;
 use super::finding::Finding;
 use super::oracles::Oracles;
 use super::script::Script;
+use crate::counted;
 use crate::escape::{Clean, Terminal, for_terminal, one_line};
 use crate::place::Place;
 
@@ -86,8 +87,11 @@ impl Trace {
         let _ = writeln!(out, "  rule      {} ({})", one_line(rule.as_bytes()), one_line(section.as_bytes()));
         let _ = writeln!(
             out,
-            "  found by  seed {}, iteration {}, {} steps of {} bytes",
-            self.seed, self.number, self.was.0, self.was.1
+            "  found by  seed {}, iteration {}, {} of {}",
+            self.seed,
+            self.number,
+            counted(self.was.0, "step"),
+            counted(self.was.1, "byte")
         );
         if let Some(why) = &self.unasked {
             let _ = writeln!(out, "            it was not played again: {}", one_line(why.as_bytes()));

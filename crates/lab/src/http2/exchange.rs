@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::frame::{Frame, code_name, setting_name};
 use crate::class::Class;
+use crate::counted;
 
 /// What is done on a connection of its own, and what has to follow.
 #[derive(Clone, Copy, Debug)]
@@ -213,15 +214,21 @@ impl fmt::Display for Move {
             }
             Move::Bytes(bytes) => write!(f, "bytes {}", crate::hex::spaced(bytes)),
             Move::Say(stream, text, cutting) => write!(f, "text \"{text}\" on stream {stream}, {cutting}"),
-            Move::SayLong(stream, length) => write!(f, "a text of {length} bytes on stream {stream}"),
+            Move::SayLong(stream, length) => {
+                write!(f, "a text of {} on stream {stream}", counted(*length, "byte"))
+            }
             Move::Data(stream, bytes) => {
                 write!(f, "DATA on stream {stream} that holds {}", crate::hex::spaced(bytes))
             }
             Move::Close(stream, code) => write!(f, "Close {code} on stream {stream}"),
             Move::End(stream) => write!(f, "END_STREAM on stream {stream}"),
             Move::Reset(stream, code) => write!(f, "RST_STREAM on stream {stream}, {}", code_name(*code)),
-            Move::Window(0, bytes) => write!(f, "the window of the connection opens by {bytes} bytes"),
-            Move::Window(stream, bytes) => write!(f, "the window of stream {stream} opens by {bytes} bytes"),
+            Move::Window(0, bytes) => {
+                write!(f, "the window of the connection opens by {}", counted(*bytes, "byte"))
+            }
+            Move::Window(stream, bytes) => {
+                write!(f, "the window of stream {stream} opens by {}", counted(*bytes, "byte"))
+            }
             Move::Starve(stream) => write!(f, "the window of stream {stream} is opened no further"),
             Move::Settings(settings) => f.write_str(&Frame::settings(settings).line()),
             Move::Await(seen) => write!(f, "waits: {seen}"),
@@ -241,10 +248,10 @@ impl fmt::Display for Change {
             Change::First(name, value) => {
                 write!(f, "and before the others {name} \"{}\"", value.escape_debug())
             }
-            Change::Long(name, length) => write!(f, "and {name} of {length} bytes"),
+            Change::Long(name, length) => write!(f, "and {name} of {}", counted(*length, "byte")),
             Change::EndStream => f.write_str("with END_STREAM"),
-            Change::Cut(length) => write!(f, "cut into frames of {length} bytes"),
-            Change::Padded(length) => write!(f, "with {length} bytes of padding"),
+            Change::Cut(length) => write!(f, "cut into frames of {}", counted(*length, "byte")),
+            Change::Padded(length) => write!(f, "with {} of padding", counted(*length, "byte")),
             Change::Priority(stream) => write!(f, "with a priority that depends on stream {stream}"),
         }
     }
@@ -255,7 +262,9 @@ impl fmt::Display for Cutting {
         match self {
             Cutting::Whole => f.write_str("in one DATA frame"),
             Cutting::Bytes => f.write_str("one byte in each DATA frame"),
-            Cutting::Padded(length) => write!(f, "in two DATA frames with {length} bytes of padding"),
+            Cutting::Padded(length) => {
+                write!(f, "in two DATA frames with {} of padding", counted(*length, "byte"))
+            }
             Cutting::Empty => f.write_str("in two DATA frames with empty ones around them"),
             Cutting::EndStream => f.write_str("in one DATA frame with END_STREAM"),
             Cutting::Part => f.write_str("without its last byte"),
@@ -280,7 +289,9 @@ impl fmt::Display for Seen {
             Seen::Over(stream) => write!(f, "stream {stream} has ended"),
             Seen::Ended(stream) => write!(f, "END_STREAM on stream {stream}"),
             Seen::Echo(stream, text) => write!(f, "text \"{text}\" on stream {stream}"),
-            Seen::EchoLong(stream, length) => write!(f, "a text of {length} bytes on stream {stream}"),
+            Seen::EchoLong(stream, length) => {
+                write!(f, "a text of {} on stream {stream}", counted(*length, "byte"))
+            }
             Seen::Closed(stream, codes) => {
                 write!(f, "a Close on stream {stream} with {} or without a code", numbers(codes))
             }

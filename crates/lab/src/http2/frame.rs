@@ -1,5 +1,7 @@
 //! HTTP/2 frames as bytes (RFC 9113 §4, §6), right or wrong: nothing here judges them.
 
+use crate::counted;
+
 use std::fmt::Write as _;
 
 /// The client connection preface (RFC 9113 §3.4).
@@ -276,10 +278,10 @@ impl Frame {
                 let _ = write!(out, ", last stream {last}, {}", code_name(code));
             }
             (kind::WINDOW_UPDATE, Some(increment), _) => {
-                let _ = write!(out, ", {increment} bytes more");
+                let _ = write!(out, ", {} more", counted(increment, "byte"));
             }
             _ => {
-                let _ = write!(out, ", {} bytes", self.payload.len());
+                let _ = write!(out, ", {}", counted(self.payload.len(), "byte"));
             }
         }
         out

@@ -8,6 +8,7 @@ use bowsprit::error::Section;
 use super::fields;
 use super::frame::{Frame, code_name, flag, kind, kind_name, setting, setting_name};
 use super::session::{Block, MOST_INTERIM, Session, Side};
+use crate::counted;
 use crate::rule::Violation;
 use crate::wire::Way;
 
@@ -33,7 +34,8 @@ impl Session {
                     return;
                 }
                 Err(long) => {
-                    let what = format!("A {} frame declares {} bytes", kind_name(long.kind), long.length);
+                    let what =
+                        format!("A {} frame declares {}", kind_name(long.kind), counted(long.length, "byte"));
                     self.fault = Some(Violation::new(Section::new(9113, "4.2"), what));
                     return;
                 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::fields::{self, Field};
 use super::frame::{self, Frame, FrameReader, flag, kind, setting};
+use crate::counted;
 use crate::rule::Violation;
 use crate::wire::Way;
 
@@ -253,7 +254,7 @@ impl Session {
     /// Sends bytes that need not be a frame.
     pub(crate) fn raw_bytes(&mut self, bytes: &[u8]) {
         if let Some(trace) = &mut self.trace {
-            trace.push((Way::Sent, format!("{} bytes", bytes.len())));
+            trace.push((Way::Sent, counted(bytes.len(), "byte")));
         }
         self.out.extend_from_slice(bytes);
     }

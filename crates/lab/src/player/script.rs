@@ -12,6 +12,7 @@ use super::super::receiver::Seen;
 use super::super::rule::Violation;
 use super::super::wire::{Excerpt, Item, Way};
 use super::{EchoRun, Pause, Phase, Player, Wants};
+use crate::counted;
 
 impl Player {
     /// Runs the script as far as possible, and closes once an outcome is reached.
@@ -182,7 +183,7 @@ impl Player {
             self.pause = Pause::None;
             self.outcomes.void();
             self.facts.violation.get_or_insert_with(|| {
-                let what = format!("The echo of message {nth} {what}, {} bytes", message.len());
+                let what = format!("The echo of message {nth} {what}, {}", counted(message.len(), "byte"));
                 Violation::new(Section::rfc6455("5.6"), what)
             });
             return;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::case::{Case, Check, Data, ProxyStep};
 use super::passage::Passage;
 use crate::case::{Level, Pace};
+use crate::counted;
 use crate::escape::visible;
 use crate::explain::SHOWN;
 
@@ -81,7 +82,9 @@ fn step_lines(out: &mut String, step: &ProxyStep) {
             match pace {
                 Pace::Whole => "sends from now on in as few writes as possible".into(),
                 Pace::PerFrame => "sends each part in a write of its own from now on".into(),
-                Pace::Bytes(bytes) => format!("sends from now on in writes of at most {bytes} bytes"),
+                Pace::Bytes(bytes) => {
+                    format!("sends from now on in writes of at most {}", counted(*bytes, "byte"))
+                }
             },
         ),
         ProxyStep::Reach(checks) => {
@@ -111,10 +114,16 @@ fn step_lines(out: &mut String, step: &ProxyStep) {
         ProxyStep::Trickle(side, times, size) => {
             line(
                 &side.to_string(),
-                format!("sends {size} bytes {times} times, each when the last have come out"),
+                format!(
+                    "sends {} {}, each when the last have come out",
+                    counted(*size, "byte"),
+                    counted(*times, "time")
+                ),
             );
         }
-        ProxyStep::RoundTrips(times) => line("both", format!("send a byte each, by turns, {times} times")),
+        ProxyStep::RoundTrips(times) => {
+            line("both", format!("send a byte each, by turns, {}", counted(*times, "time")))
+        }
         ProxyStep::Arrive(side) => {
             line(&side.other().to_string(), format!("has to get all that the {side} has sent"))
         }
@@ -131,7 +140,10 @@ fn step_lines(out: &mut String, step: &ProxyStep) {
         ProxyStep::Hold(side, true) => line(&side.to_string(), "stops reading".into()),
         ProxyStep::Hold(side, false) => line(&side.to_string(), "reads again".into()),
         ProxyStep::Fill(side, most) => {
-            line(&side.to_string(), format!("sends until nothing is taken any more, {most} bytes at most"));
+            line(
+                &side.to_string(),
+                format!("sends until nothing is taken any more, {} at most", counted(*most, "byte")),
+            );
         }
         ProxyStep::End(side) => line(&side.to_string(), "ends its half of the connection".into()),
         ProxyStep::Reset(side) => line(&side.to_string(), "resets its connection".into()),
@@ -170,10 +182,9 @@ fn check_line(check: &Check) -> String {
 fn data_words(data: &Data) -> String {
     match data {
         Data::Bytes(bytes) if bytes.len() <= SHOWN => format!("\"{}\"", visible(bytes)),
-        Data::Bytes(bytes) => format!("{} bytes", bytes.len()),
+        Data::Bytes(bytes) => counted(bytes.len(), "byte"),
         Data::Frames(frames) => frames.iter().map(ToString::to_string).collect::<Vec<_>>().join(", then "),
-        Data::Random(1) => "a byte".into(),
-        Data::Random(bytes) => format!("{bytes} random bytes"),
+        Data::Random(bytes) => counted(*bytes, "random byte"),
     }
 }
 

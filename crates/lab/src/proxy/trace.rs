@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::case::Side;
+use crate::counted;
 use crate::escape::visible;
 use crate::hex;
 use crate::report::json::LogReport;
@@ -78,7 +79,7 @@ impl Trace {
     pub(super) fn report(&self) -> Vec<LogReport> {
         let mut lines: Vec<LogReport> = self.lines.iter().map(Line::report).collect();
         if self.more > 0 {
-            let text = format!("{} more lines", self.more);
+            let text = counted(self.more, "more line");
             lines.push(LogReport {
                 at_ms: 0.0,
                 way: "note".into(),
@@ -97,7 +98,7 @@ impl Line {
         let (way, text, bytes) = match &self.item {
             Item::Head(sent, head) => (way(*sent), format!("{}: {}", self.side, visible(head)), &[][..]),
             Item::Bytes(sent, count, kept) => {
-                (way(*sent), format!("{}: {count} bytes", self.side), &kept[..])
+                (way(*sent), format!("{}: {}", self.side, counted(*count, "byte")), &kept[..])
             }
             Item::Note(note) => ("note", format!("{}: {}", self.side, visible(note.as_bytes())), &[][..]),
         };

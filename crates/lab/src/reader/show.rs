@@ -8,6 +8,7 @@ use super::super::escape::visible;
 use super::super::explain::opcode_name;
 use super::super::hex;
 use super::{Frame, Message, close_of};
+use crate::counted;
 
 /// How many bytes of a payload are shown.
 pub(in super::super) const SHOWN: usize = 64;
@@ -25,7 +26,7 @@ pub fn describe(header: &RawHeader) -> String {
             let _ = write!(out, " {name}");
         }
     }
-    let _ = write!(out, ", {} bytes", header.length);
+    let _ = write!(out, ", {}", counted(header.length, "byte"));
     if let Some(key) = header.mask {
         let _ = write!(out, ", masking key {}", hex::spaced(&key.0));
     }
@@ -45,7 +46,7 @@ pub(in super::super) fn describe_start(start: &[u8]) -> String {
         let _ = match second & 0x7f {
             126 => write!(out, ", a length of two bytes"),
             127 => write!(out, ", a length of eight bytes"),
-            length => write!(out, ", {length} bytes"),
+            length => write!(out, ", {}", counted(length, "byte")),
         };
         out.push_str(if second & 0x80 != 0 { ", masked" } else { "" });
     }
@@ -54,7 +55,7 @@ pub(in super::super) fn describe_start(start: &[u8]) -> String {
 
 /// Describes a control frame of which only the payload is known.
 pub(in super::super) fn control_lines(opcode: u8, payload: &[u8]) -> Vec<String> {
-    let mut out = vec![format!("         {} of {} bytes", opcode_name(opcode), payload.len())];
+    let mut out = vec![format!("         {} of {}", opcode_name(opcode), counted(payload.len(), "byte"))];
     rows(&mut out, payload, payload.len() as u64);
     close_line(&mut out, close_of(opcode, payload));
     out
@@ -83,14 +84,15 @@ impl Frame {
                 out.push("         = the message cannot be inflated".to_owned());
             }
             Some(message) if message.compressed.is_some() => {
-                out.push(format!("         = inflates to {} bytes", message.length));
+                out.push(format!("         = inflates to {}", counted(message.length, "byte")));
                 rows(&mut out, &message.bytes, message.length);
             }
             Some(message) if message.frames > 1 => {
                 let kind = if message.text { "text" } else { "binary" };
                 out.push(format!(
-                    "         = {kind} of {} bytes in {} frames",
-                    message.length, message.frames
+                    "         = {kind} of {} in {} frames",
+                    counted(message.length, "byte"),
+                    message.frames
                 ));
                 rows(&mut out, &message.bytes, message.length);
             }
@@ -98,8 +100,8 @@ impl Frame {
         }
         out.extend(self.faults.iter().map(|fault| format!("         ! {fault}")));
         if self.is_cut() {
-            let missing = self.header.length - self.came;
-            out.push(format!("         ! The bytes end inside the payload: {missing} are missing."));
+            let missing = counted(self.header.length - self.came, "byte");
+            out.push(format!("         ! The input ends inside the payload, {missing} short."));
         }
         out
     }
@@ -109,7 +111,7 @@ impl Message {
     /// Describes the message and its start.
     pub(in super::super) fn lines(&self) -> Vec<String> {
         let kind = if self.text { "text" } else { "binary" };
-        let mut out = vec![format!("         {kind} of {} bytes", self.length)];
+        let mut out = vec![format!("         {kind} of {}", counted(self.length, "byte"))];
         rows(&mut out, &self.bytes, self.length);
         out
     }

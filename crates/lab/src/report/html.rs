@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::causes::{Cause, causes, themes, verdict_line};
 use super::json::{CaseReport, LogReport, Report, RunReport};
 use super::verdict::{Tone, behaviours, tone};
+use crate::counted;
 use crate::escape::{Clean, Html, Json, Terminal, one_line};
 use crate::judge::Behaviour;
 use crate::wire::shortened;
@@ -81,7 +82,11 @@ fn looks(case: &CaseReport) -> &'static str {
 
 fn card(out: &mut Clean<Html>, run: &RunReport) {
     out.own("<div class=\"agent\"><b>").text(&run.agent).own("</b><small>").text(&run.subject).own(", ");
-    out.text(format_args!("{} cases in {:.1} s", run.cases.len(), run.duration_ms as f64 / 1000.0));
+    out.text(format_args!(
+        "{} in {:.1} s",
+        counted(run.cases.len(), "case"),
+        run.duration_ms as f64 / 1000.0
+    ));
     out.own("</small><div class=\"bar\">");
     let count = |behaviour: Behaviour| run.count(behaviour);
     for behaviour in behaviours().filter(|behaviour| count(*behaviour) > 0) {
@@ -110,10 +115,8 @@ fn card(out: &mut Clean<Html>, run: &RunReport) {
 fn cause(out: &mut Clean<Html>, cause: &Cause<'_>, lines: usize, room: &mut usize) {
     let required = cause.denied();
     out.own("<details open class=\"cause").own(if required > 0 { " required" } else { "" });
-    out.own("\"><summary><b>").text(&cause.text).own("</b> <small>").text(cause.cases.len());
-    out.own(if cause.cases.len() == 1 { " case, " } else { " cases, " })
-        .text(required)
-        .own(" required</small>");
+    out.own("\"><summary><b>").text(&cause.text).own("</b> <small>").text(counted(cause.cases.len(), "case"));
+    out.own(", ").text(required).own(" required</small>");
     let common = cause.verdict();
     if let Some(verdict) = &common {
         out.own(" <small class=\"bad\">").text(verdict).own("</small>");

@@ -13,6 +13,7 @@ use super::super::judge::{Behaviour, CloseBehaviour};
 use super::super::place::Place;
 use super::super::wire::{self, Item, Line, Shorten, Skipped, Way};
 use super::run::{Deny, Outcome, Run};
+use crate::counted;
 
 /// The version of the schema.
 pub const SCHEMA: u32 = 2;
@@ -375,7 +376,7 @@ impl LogReport {
             Item::Note(words) | Item::Words(_, words) => visible(words.as_bytes()),
             Item::Head(_, head) => visible(&head.bytes[..head.bytes.len().min(LINE)]),
             Item::Frame(_, header, excerpt) => explain::frame_line(header, excerpt),
-            Item::Bytes(_, excerpt) => format!("{} bytes", excerpt.len),
+            Item::Bytes(_, excerpt) => counted(excerpt.len, "byte"),
         };
         Self {
             at_ms: (line.at.as_secs_f64() * 10_000.0).round() / 10.0,

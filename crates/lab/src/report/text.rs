@@ -4,6 +4,7 @@ use super::causes::{Cause, causes, verdict_line};
 use super::json::{CaseReport, RunReport};
 use super::run::Outcome;
 use super::verdict::{Tone, behaviours, column, tone};
+use crate::counted;
 use crate::escape::{Clean, Terminal};
 use crate::judge::Behaviour;
 
@@ -85,7 +86,7 @@ impl Writer {
         let denied = cause.denied();
         let mark = if denied > 0 { Tone::Bad } else { Tone::Odd };
         self.paint(colour(mark), |out| {
-            out.text(cases(cause.cases.len(), ""));
+            out.text(counted(cause.cases.len(), "case"));
             if denied < cause.cases.len() {
                 out.own(", ").text(denied).own(" required");
             }
@@ -137,7 +138,7 @@ impl Writer {
         if unreached.is_empty() {
             return;
         }
-        self.out.text(cases(unreached.len(), ""));
+        self.out.text(counted(unreached.len(), "case"));
         self.out.own(" did not reach the server as they were sent, and say nothing of it:\n");
         if self.style.verbose {
             for case in unreached {
@@ -255,15 +256,15 @@ impl Writer {
         let seconds = run.duration_ms as f64 / 1000.0;
         self.out.text(format_args!(
             "{} in {seconds:.2} s, seed {}; failed: {failed}; ",
-            cases(run.cases.len(), ""),
+            counted(run.cases.len(), "case"),
             run.seed
         ));
         let verdict = match (denied, unplayed) {
             (0, 0) => "all required cases passed".to_owned(),
             (0, unplayed) => format!("{} not played", were(unplayed)),
-            (denied, 0) => format!("{} did not pass", cases(denied, "required ")),
+            (denied, 0) => format!("{} did not pass", counted(denied, "required case")),
             (denied, unplayed) => {
-                format!("{} did not pass, {} not played", cases(denied, "required "), were(unplayed))
+                format!("{} did not pass, {} not played", counted(denied, "required case"), were(unplayed))
             }
         };
         let mark = if denied + unplayed == 0 { Tone::Good } else { Tone::Bad };
@@ -274,10 +275,6 @@ impl Writer {
     }
 }
 
-fn cases(count: usize, which: &str) -> String {
-    format!("{count} {which}{}", if count == 1 { "case" } else { "cases" })
-}
-
 fn were(count: usize) -> String {
-    format!("{} {}", cases(count, ""), if count == 1 { "was" } else { "were" })
+    format!("{} {}", counted(count, "case"), if count == 1 { "was" } else { "were" })
 }

@@ -7,6 +7,7 @@ use bowsprit::connection::CloseFrame;
 use bowsprit::event_loop::{ClientEvent, ClientId, ClientState, ConnId, Context, Ended, Handler};
 use bowsprit::handshake::{Agreement, Response};
 use bowsprit::message::Message;
+use bowsprit_lab::counted;
 use serde_json::json;
 
 use super::{Session, SessionState};
@@ -14,7 +15,7 @@ use crate::connect::failure;
 use crate::connect::json::Direction;
 use crate::deflate::agreed;
 use crate::exit::Exit;
-use crate::output::{count, one_line};
+use crate::output::one_line;
 
 /// Bounds of the time that a server has to speak first. It does so right after its 101, so twice the time that it took
 /// to open the connection is enough, within these bounds.
@@ -64,7 +65,7 @@ impl Handler for Session {
         let again = match (self.code, self.held.len() as u64) {
             (None, _) => "; /help tells of commands, Ctrl-D ends".to_owned(),
             (Some(_), 0) => " again".to_owned(),
-            (Some(_), held) => format!(" again; now sending {}", count(held, "line")),
+            (Some(_), held) => format!(" again; now sending {}", counted(held, "line")),
         };
         self.tell(format_args!("connected to {}{again}", self.plan.target.clone()));
         self.preamble = self.plan.preamble.clone().into();

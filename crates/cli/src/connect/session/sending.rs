@@ -7,6 +7,7 @@ use bowsprit::close::CloseCode;
 use bowsprit::event_loop::{ConnId, Context, Sent};
 use bowsprit::frame::DataKind;
 use bowsprit::message::Message;
+use bowsprit_lab::counted;
 
 use super::{Outgoing, Session, SessionState};
 use crate::connect::answers::Moved;
@@ -15,7 +16,7 @@ use crate::connect::lines::{self, HELP, Line};
 use crate::connect::terminal;
 use crate::exit::Exit;
 use crate::input::{Format, Input, Item};
-use crate::output::{count, one_line};
+use crate::output::one_line;
 
 /// If more than this waits for the server, stdin waits too.
 const ENOUGH_QUEUED: usize = 256 << 10;
@@ -91,7 +92,7 @@ impl Session {
                 Some(Item::Text(line)) if line.starts_with("/close") => self.give_up(cx, Exit::Done),
                 Some(item @ Item::Text(_)) => {
                     self.held.push_back(item);
-                    let waiting = count(self.held.len() as u64, "line");
+                    let waiting = counted(self.held.len(), "line");
                     self.tell(format_args!(
                         "not connected: {waiting} will be sent once there is a connection"
                     ));

@@ -2,6 +2,7 @@
 
 use super::cells::{Cells, Text, text};
 use super::row::{Fault, MOST, Row};
+use crate::counted;
 
 /// How a tool lays out its rows.
 #[derive(Debug)]
@@ -134,7 +135,9 @@ impl Layout {
                 || (taken.is_cut && !is_last)
                 || wanted.is_some_and(|wanted| wanted != taken.bytes.len())
             {
-                return Err(row.fault(&format!("has {} bytes that can be read", taken.bytes.len())));
+                return Err(
+                    row.fault(&format!("has {} that can be read", counted(taken.bytes.len(), "byte")))
+                );
             }
             let had_text = reading.text > Text::None;
             let (seen, is_cut) = match taken.is_cut {

@@ -5,6 +5,7 @@ use bowsprit::error::Section;
 use super::super::finding::{Finding, Kind, finding};
 use super::super::model::{End, Expected};
 use super::super::oracles::Oracles;
+use crate::counted;
 use crate::receiver::Seen;
 use crate::rule::Sections;
 
@@ -196,5 +197,5 @@ pub(super) fn finding_early(seen: &Heard) -> Option<Finding> {
 
 fn bytes(bytes: &[u8]) -> String {
     let shown = &bytes[..bytes.len().min(24)];
-    format!("{} bytes \"{}\"", bytes.len(), shown.escape_ascii())
+    format!("{} \"{}\"", counted(bytes.len(), "byte"), shown.escape_ascii())
 }

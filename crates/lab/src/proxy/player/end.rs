@@ -8,6 +8,7 @@ use super::super::flow::Kind;
 use super::super::passage::Passage;
 use super::super::record::{Difference, Record};
 use super::{Player, at};
+use crate::counted;
 use crate::escape::visible;
 
 /// How many bytes of a difference a report keeps.
@@ -38,7 +39,10 @@ impl Player {
         let (passage, what) = match flow.kind() {
             Kind::Inserted(Some(bytes)) => (
                 Passage::Unsafe,
-                format!("{bytes} bytes that the {from} never sent stand in its stream at offset {offset}"),
+                format!(
+                    "inserted into the stream of the {from}: {} that it never sent, at offset {offset}",
+                    counted(bytes, "byte")
+                ),
             ),
             Kind::Inserted(None) => (
                 Passage::Unsafe,
@@ -46,7 +50,10 @@ impl Player {
             ),
             Kind::Missing(bytes) => (
                 Passage::Lost,
-                format!("{bytes} bytes of the {from} are missing at offset {offset} of its stream"),
+                format!(
+                    "missing from the stream of the {from}: {} at offset {offset}",
+                    counted(bytes, "byte")
+                ),
             ),
             Kind::Changed => {
                 (Passage::Altered, format!("the stream of the {from} is another from offset {offset} on"))

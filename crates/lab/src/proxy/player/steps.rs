@@ -12,6 +12,7 @@ use super::end::answer;
 use super::progress::StepProgress;
 use super::{Player, Wires, at};
 use crate::case::Opening;
+use crate::counted;
 use crate::opening;
 
 /// How long a front that relays bytes may take to show it.
@@ -313,7 +314,8 @@ impl Player {
             }
             Body::Part(body) if ended || self.has_waited() => {
                 self.keep_difference(Side::Origin, "body", expected, &body);
-                let what = format!("{} of {} bytes of the body came out", body.len(), expected.len());
+                let what =
+                    format!("{} of {} of the body came out", body.len(), counted(expected.len(), "byte"));
                 self.fail(Passage::Lost, what);
             }
             Body::Part(_) => {}
@@ -326,11 +328,9 @@ impl Player {
             return false;
         }
         let took = self.now.saturating_sub(self.since);
-        let bytes = self.flows[at(side)].sent();
-        self.measured.push(format!(
-            "{bytes} bytes of the {side} came out after {:.1} ms",
-            took.as_secs_f64() * 1000.0
-        ));
+        let bytes = counted(self.flows[at(side)].sent(), "byte");
+        self.measured
+            .push(format!("{bytes} of the {side} came out after {:.1} ms", took.as_secs_f64() * 1000.0));
         if took > Duration::from_millis(most.into()) {
             self.late = true;
             self.find(

@@ -9,6 +9,7 @@ use super::super::flow::Flow;
 use super::super::passage::Passage;
 use super::progress::StepProgress;
 use super::{AHEAD, Player, Wires, at};
+use crate::counted;
 
 /// How many random bytes are made at once.
 const CHUNK: usize = 128 * 1024;
@@ -92,7 +93,7 @@ impl Player {
             return true;
         }
         let (came, sent) = (flow.came(), flow.sent() + self.feeds[at(side)] as u64);
-        let told = format!("{came} of {sent} bytes of the {side} came out");
+        let told = format!("{came} of {} of the {side} came out", counted(sent, "byte"));
         if wires.ended(side.other()).is_some() {
             self.tell_difference(side);
             self.fail(Passage::Lost, format!("{told}, then the connection ended"));
@@ -160,8 +161,11 @@ impl Player {
         }
         let taken = mailbox.written - u64::try_from(self.progress.times[0].as_nanos()).unwrap_or(0);
         self.feeds[at(side)] = 0;
-        self.measured
-            .push(format!("{taken} bytes of the {side} are taken while the {} does not read", side.other()));
+        self.measured.push(format!(
+            "taken from the {side} while the {} does not read: {}",
+            side.other(),
+            counted(taken, "byte")
+        ));
         true
     }
 

@@ -299,6 +299,34 @@ mod tests {
         }
     }
 
+    /// Those in the README and in `docs/`, which a package does not have.
+    #[test]
+    fn command_lines_of_the_documents_are_understood() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let Ok(folder) = std::fs::read_dir(root.join("docs")) else { return };
+        let documents = folder.map(|entry| entry.unwrap().path()).chain([root.join("README.md")]);
+        let mut seen = 0;
+        for path in documents.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+            for line in blocks.flat_map(str::lines) {
+                let line = line.split(" #").next().unwrap().trim_end_matches(['&', ' ']);
+                let line = line.replace("cargo run --release -- ", "bowsprit ");
+                let line = line.replace("cargo run -- ", "bowsprit ");
+                let Some(part) = line.split(" | ").find(|part| part.starts_with("bowsprit ")) else {
+                    continue;
+                };
+                let typed = words(part.trim_end()).into_iter().map(Into::into).collect();
+                let parsed = command().try_get_matches_from(crate::shorthand::expand(&command(), typed));
+                if let Err(error) = parsed {
+                    assert_eq!(error.exit_code(), 0, "{}: {line}: {error}", path.display());
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen > 30, "only {seen} command lines");
+    }
+
     /// Returns all commands with their paths.
     fn all() -> Vec<(String, Command)> {
         fn add(command: &Command, path: &str, all: &mut Vec<(String, Command)>) {

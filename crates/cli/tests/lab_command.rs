@@ -20,6 +20,7 @@ use serde_json::Value;
 use support::command::{BOWSPRIT, Running, serve};
 use support::folder::Folder;
 use support::port::reserved;
+use support::workspace;
 
 /// Returns exit code, stdout, stderr. The lab bounds its time itself.
 fn bowsprit(args: &[&str]) -> (i32, String, String) {
@@ -172,6 +173,23 @@ fn a_case_ends_with_the_patience_of_the_command_line() {
 }
 
 // --- what is chosen ----------------------------------------------------------------------------------------------
+
+/// What a reader copies has to choose something.
+#[test]
+fn the_cases_that_the_readme_lists_are_there() {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+    let lines = readme
+        .lines()
+        .filter(|line| line.starts_with("bowsprit test ") && line.split(' ').any(|word| word == "--list"));
+    let mut seen = 0;
+    for line in lines {
+        let args: Vec<&str> = line.split(" #").next().unwrap().split_whitespace().skip(1).collect();
+        let (code, stdout, stderr) = bowsprit(&args);
+        assert!(code == 0 && !stdout.is_empty(), "{line}: {stderr}");
+        seen += 1;
+    }
+    assert!(seen > 0, "the README lists none");
+}
 
 #[test]
 fn cases_are_chosen_by_id_glob_section_level_tag_and_role() {

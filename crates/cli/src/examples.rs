@@ -246,13 +246,15 @@ fn add(mut command: Command, path: &str) -> Command {
     if has_units {
         text += &format!("\n{UNITS}\n");
     }
-    if path.starts_with("test ") && path != "test report" {
-        let codes = if path == "test proxy" { test::PROXY_EXIT_CODES } else { test::EXIT_CODES };
+    let codes = match (command.get_after_help(), path) {
+        (Some(own), _) => own.to_string(),
+        (None, "test proxy") => test::PROXY_EXIT_CODES.to_owned(),
+        (None, "test server" | "test client") => test::EXIT_CODES.to_owned(),
+        (None, "completions" | "man" | "explain" | "test report" | "bench compare") => String::new(),
+        (None, _) => EXIT_CODES.to_owned(),
+    };
+    if !codes.is_empty() {
         text += &format!("\n{codes}");
-    } else if !["completions", "man", "explain", "decode", "watch", "test report", "bench compare"]
-        .contains(&path)
-    {
-        text += &format!("\n{EXIT_CODES}");
     }
     let text = text.trim_end().to_owned();
     let long = command.get_after_long_help().map(|own| format!("{own}\n\n{text}"));
@@ -363,6 +365,9 @@ mod tests {
             }
             if ["connect", "fuzz server", "bench", "replay"].contains(&&*path) {
                 assert!(help.contains("3 no connection"), "{path}");
+            }
+            if ["decode", "watch"].contains(&&*path) {
+                assert!(help.contains("0 no rule was broken"), "{path}");
             }
         }
     }

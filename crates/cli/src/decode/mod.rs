@@ -19,6 +19,7 @@ use out::{Form, Out, Talks};
 
 /// Arguments of `bowsprit decode`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXIT)]
 pub(crate) struct Args {
     /// The bytes as hexadecimal digits, as a dump (xxd, hexdump -C, od -t x1, Wireshark), as a list, Node Buffer, Python
     /// bytes, C array or string, or base64; - or nothing for standard input.
@@ -44,6 +45,9 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "json")]
     html: bool,
 }
+
+const EXIT: &str = "Exit codes: 0 no rule was broken, 1 a rule was broken, or the input ends early, 2 the command line is \
+wrong, or the input cannot be read.";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum By {

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use bowsprit::tls::TlsClient;
 
+/// Named for each flag, or they would stand under the heading before them.
+const TLS: &str = "TLS";
+
 /// The flags, the same for all.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Trust {
     /// Trust these certificates (PEM or DER) and no others.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = TLS)]
     pub(super) ca: Option<PathBuf>,
     /// Accept every certificate.
-    #[arg(long)]
+    #[arg(long, help_heading = TLS)]
     pub(super) insecure: bool,
 }
 

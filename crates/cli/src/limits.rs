@@ -36,7 +36,7 @@ pub(super) struct ConnectionArgs {
     /// How long the peer may take to answer a Close frame, and then to end the TCP connection.
     #[arg(long, value_name = "TIME", default_value_t = Time(Config::default().close_timeout))]
     close_timeout: Time,
-    /// Close a connection when nothing of a message that has begun has come for this long.
+    /// Close a connection when no more of a message that has begun has come for this long.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     message_timeout: Time,
     /// Close a connection on which nothing has arrived for this long.
@@ -77,9 +77,10 @@ pub(super) struct ServerArgs {
     /// Close a connection that has been open for this long.
     #[arg(long, value_name = "TIME")]
     max_lifetime: Option<Time>,
-    /// Bytes that may be held for all connections together; those that hold most are ended beyond that.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(Settings::default().max_held))]
-    max_held: Size,
+    /// Bytes that may be held for all connections together; those that hold most are ended beyond that
+    /// [default: half of the machine's memory, or of its control group's].
+    #[arg(long, value_name = "SIZE")]
+    max_held: Option<Size>,
     /// How long a handshake may take, from the TCP connection on.
     #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().handshake_timeout))]
     handshake_timeout: Time,
@@ -192,7 +193,9 @@ impl ServerArgs {
         };
         settings.rate = self.rate.map(|rate| rate.with(self.rate_burst, policy));
         settings.max_lifetime = self.max_lifetime.map(|time| time.0);
-        settings.max_held = self.max_held.0;
+        if let Some(Size(max_held)) = self.max_held {
+            settings.max_held = max_held;
+        }
         settings.handshake_timeout = self.handshake_timeout.0;
         settings.head.max_bytes = self.max_head.0;
         settings.head.max_headers = self.max_headers;

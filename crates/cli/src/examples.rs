@@ -80,9 +80,9 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("bowsprit bench ws://127.0.0.1:9001/ --storm", "connections a second"),
             (
                 "bowsprit bench ws://127.0.0.1:9001/ --deflate --text=json -s 1K",
-                "compressed JSON, each message another",
+                "compressed JSON, each message different",
             ),
-            ("bowsprit bench ws://127.0.0.1:9001/ -n 1000 --message hello", "so many messages, and which"),
+            ("bowsprit bench ws://127.0.0.1:9001/ -n 1000 --message hello", "this many messages, and which"),
             ("bowsprit bench ws://127.0.0.1:9001/ --json > a.json", "to be compared"),
         ],
     ),
@@ -190,7 +190,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "watch",
         &[
             ("bowsprit watch ws://127.0.0.1:9001/", "clients connect to 127.0.0.1:9002"),
-            ("bowsprit watch wss://example.com/ --only text,close --grep price", "what of it is of interest"),
+            ("bowsprit watch wss://example.com/ --only text,close --grep price", "only what is of interest"),
             (
                 "bowsprit watch ws://127.0.0.1:9001/ --quiet -- npm test",
                 "around a test suite, which takes its URL from BOWSPRIT_WATCH_URL",

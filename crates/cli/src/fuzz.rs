@@ -49,7 +49,7 @@ enum FuzzSide {
         /// Connections at once.
         #[arg(long, short, value_name = "N", default_value_t = 4, value_parser = jobs, help_heading = MUCH)]
         jobs: usize,
-        /// A connection that says little is asked beside all others, and has its answer within this time, such as 100ms:
+        /// A quiet connection is asked beside all others, and gets its answer within this time, such as 100ms:
         /// a server that one connection can keep busy is a finding.
         #[arg(long, value_name = "TIME", help_heading = EXPECTED)]
         neighbour_within: Option<Time>,
@@ -74,13 +74,13 @@ struct Common {
     /// The number of the first iteration.
     #[arg(long, value_name = "NUMBER", default_value_t = 0, help_heading = MUCH)]
     first: u64,
-    /// Stop after so many iterations.
+    /// Stop after this many iterations.
     #[arg(long, value_name = "N", help_heading = MUCH)]
     count: Option<u64>,
     /// Stop after this time [default: 60s, unless --count is given]
     #[arg(long, value_parser = stretch, help_heading = MUCH)]
     time: Option<Time>,
-    /// Stop with so many different findings; 1 stops at the first.
+    /// Stop after this many different findings; 1 stops at the first.
     #[arg(long, value_name = "NUMBER", default_value_t = 20, help_heading = MUCH)]
     findings: usize,
     /// How long an answer may take.
@@ -115,7 +115,7 @@ pub(super) struct ProcessArgs {
     /// where it is more than one simple command. Its output goes to peer.log in the folder for traces.
     #[arg(long, value_name = "COMMAND", help_heading = PEER)]
     start: Option<String>,
-    /// How long a peer may take to be there, and to be back when it has gone.
+    /// How long a peer may take to start, and to come back once it has gone.
     #[arg(long, value_name = "TIME", default_value = "5s", help_heading = PEER)]
     back: Time,
 }

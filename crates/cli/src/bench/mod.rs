@@ -46,7 +46,7 @@ use super::trust::advised;
 /// Measure a server: throughput and latency of echoes or broadcasts, storms of connections, idle ones
 ///
 /// Opens connections, sends messages and checks what comes back: every answer's kind and length, and the payload of
-/// every so many. In a closed loop (--in-flight) each connection sends on when answers arrive; in an open one (--rate)
+/// one in so many (--sample). In a closed loop (--in-flight) each connection sends on when answers arrive; in an open one (--rate)
 /// messages are due at fixed times and their latency counts from then, so that a server that stalls is not spared
 /// the messages that it kept waiting. The report goes to stdout, progress to a terminal on stderr.
 #[derive(Debug, clap::Args)]

@@ -16,9 +16,9 @@ pub(super) enum Script {
     Ascii,
     /// The same, mostly in letters of two bytes.
     Cyrillic,
-    /// Words by chance, each message different.
+    /// Random words, each message different.
     Words,
-    /// JSON by chance, each message different.
+    /// Random JSON, each message different.
     Json,
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Load {
     /// Send binary messages (the default).
     #[arg(long, conflicts_with = "text", help_heading = MESSAGES)]
     binary: bool,
-    /// Send text: a sentence in ASCII or mostly in letters of two bytes, or words or JSON made by chance.
+    /// Send text: a sentence in ASCII or mostly in letters of two bytes, or random words or JSON.
     #[arg(long, value_enum, value_name = "SCRIPT", num_args = 0..=1, require_equals = true, default_missing_value = "ascii", help_heading = MESSAGES)]
     text: Option<Script>,
     /// Send this text, again and again.
@@ -125,7 +125,7 @@ pub(crate) struct Load {
     /// WebSockets over HTTP/2 (RFC 8441): ALPN chooses it for wss://, and a ws:// server is known to speak it.
     #[arg(long, help_heading = SERVER)]
     http2: bool,
-    /// WebSockets on each connection of HTTP/2.
+    /// WebSockets on each HTTP/2 connection.
     #[arg(long, value_name = "N", default_value_t = 100, requires = "http2", value_parser = clap::value_parser!(u32).range(1..), help_heading = LOAD)]
     streams: u32,
     /// The server's process on this machine: its CPU time and memory go into the report (Linux).

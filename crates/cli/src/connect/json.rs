@@ -75,9 +75,9 @@ pub(super) fn parse(line: &str) -> Result<Option<Line>, String> {
     let order = serde_json::from_str(line).map_err(|error| format!("{EXAMPLE} ({error})"))?;
     Ok(Some(match order {
         Order::Text { data } => Line::Text(data),
-        Order::Binary { base64 } => {
-            Line::Binary(STANDARD.decode(base64).map_err(|error| format!("\"base64\" is none: {error}"))?)
-        }
+        Order::Binary { base64 } => Line::Binary(
+            STANDARD.decode(base64).map_err(|error| format!("\"base64\" is not base64: {error}"))?,
+        ),
         Order::Ping { data } => Line::Ping(lines::control(&data)?),
         Order::Pong { data } => Line::Pong(lines::control(&data)?),
         Order::Close { code, reason } => lines::closing(CloseCode(code.unwrap_or(1000)), &reason)?,

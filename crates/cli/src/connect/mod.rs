@@ -152,7 +152,7 @@ struct WayArgs {
     /// (RFC 8441), else HTTP/1.1.
     #[arg(long, value_enum, value_name = "VERSION", default_value_t = HttpArg::One)]
     http: HttpArg,
-    /// HTTP/2 and nothing else, as --http 2: chosen by ALPN for wss://, without being asked for ws://.
+    /// HTTP/2 and nothing else, as --http 2: agreed on by ALPN for wss://, taken for granted for ws://.
     #[arg(long, conflicts_with = "http")]
     http2: bool,
     /// Trust these certificates (PEM or DER), and whatever they have signed, and nothing else.

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[cfg(unix)]
     #[arg(long, conflicts_with = "listen")]
     pub(super) systemd: bool,
-    /// Listen also where other servers of the same user do that say so too (SO_REUSEPORT): the system shares connections out
+    /// Share the address with other servers of the same user that have this flag, too (SO_REUSEPORT): the system shares connections out
     /// among them. So a new process takes over from an old one that ends with --drain-listen first.
     #[cfg(unix)]
     #[arg(long, conflicts_with = "systemd")]
@@ -64,7 +64,7 @@ pub(crate) struct Args {
     /// `--overflow block` slows only clients of the same thread.
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads)]
     pub(super) threads: NonZeroUsize,
-    /// Look for events for so long, such as 50us, before sleeping: few clients get their answers sooner, and a processor
+    /// Look for events for this long, such as 50us, before sleeping: few clients get their answers sooner, and a processor
     /// is busy meanwhile. Each thread does; give it processors that nobody else needs.
     #[arg(long, value_name = "TIME", default_value_t = Time(Settings::default().spin))]
     pub(super) spin: Time,
@@ -82,11 +82,11 @@ pub(crate) struct Args {
     /// Let any page connect, by any name: every site that the user of a browser visits can then talk to this server.
     #[arg(long, conflicts_with_all = ["allow_origin", "allow_host"])]
     pub(super) any_origin: bool,
-    /// Take requests that break a rule as clients in use do. `empty-subprotocol`: a Sec-WebSocket-Protocol line that
+    /// Accept requests that break a rule the way clients in use do. `empty-subprotocol`: a Sec-WebSocket-Protocol line that
     /// names nothing, as all clients of tcllib up to 1.21 send it.
     #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',')]
     pub(super) lenient: Vec<Lenient>,
-    /// Tell on stderr of connections that open, close or fail: when, who, what they asked for, how it ended, after how
+    /// Report on stderr connections that open, close or fail: when, who, what they asked for, how it ended, after how
     /// long and how much. Given twice (-vv), show the start of each message too.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,

@@ -25,8 +25,8 @@ pub(super) struct DrainArgs {
     #[arg(long, value_enum, default_value_t = ProxyField::XForwardedFor, requires = "trust_proxy")]
     proxy_field: ProxyField,
     /// Proxies at those addresses send a header of the PROXY protocol, version 1 or 2, in front of everything else, TLS
-    /// included (HAProxy: `send-proxy`, `send-proxy-v2`; nginx: `proxy_protocol on`). Who of them sends none is cut off; from
-    /// all others it is no valid request. For TCP only.
+    /// included (HAProxy: `send-proxy`, `send-proxy-v2`; nginx: `proxy_protocol on`). One of them that sends none is cut off; a
+    /// request of anybody else with such a header is not valid. For TCP only.
     #[arg(long, requires = "trust_proxy")]
     proxy_protocol: bool,
     /// Answer checks of balancers (GET, HEAD, OPTIONS, by any name) at this path: 200, and 503 once the server was

@@ -7,9 +7,9 @@ use bowsprit::tls::{ClientCertificate, TlsServer};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
-    /// Speak TLS, with the certificates in this PEM file, the server's own first. Given several times, each with a
-    /// --tls-key, clients get the one that is for the name they ask for (SNI), and else the first. SIGHUP has all
-    /// files read again; open connections stay.
+    /// Speak TLS, with the certificates in this PEM file, the server's own first. May be given several times, each with a
+    /// --tls-key: a client gets the one for the name it asks for (SNI), or else the first. SIGHUP makes it read all
+    /// files again; open connections stay.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Vec<PathBuf>,
     /// The key of the first certificate in that file, PEM.
@@ -18,7 +18,7 @@ pub(crate) struct TlsArgs {
     /// Let in only clients that show a certificate signed by an authority in this PEM file.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
-    /// With --tls-client-ca, let in also clients that show no certificate.
+    /// With --tls-client-ca, also let in clients that show no certificate.
     #[arg(long, requires = "tls_client_ca")]
     tls_client_optional: bool,
 }

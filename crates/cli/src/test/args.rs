@@ -51,7 +51,7 @@ pub(super) enum Side {
     ///
     /// The control protocol is the one of the Autobahn suite: /getCaseCount, /runCase?case=N&agent=X,
     /// /updateReports?agent=X and so on. A single case is at /case/ID?agent=X. Over HTTP/2, /nextCase?case=N&agent=X says that
-    /// the next connection is for a case, which those need whose settings come first.
+    /// the next connection is for a case, which cases need whose SETTINGS come first.
     Client(ClientArgs),
 }
 
@@ -80,7 +80,7 @@ pub(super) struct ProxyArgs {
     /// A header for each request, Host included; may be repeated.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = HEADING)]
     pub(super) header: Vec<HeaderField>,
-    /// Leave out what is heavy.
+    /// Leave out the heavy cases.
     #[arg(long, help_heading = CASES)]
     pub(super) quick: bool,
     #[command(flatten)]
@@ -104,7 +104,7 @@ pub(super) struct ServerArgs {
     /// Play the cases even where the server does not send back what it gets, or passes it on to others.
     #[arg(long, help_heading = PLAY)]
     pub(super) force: bool,
-    /// The server speaks first on each connection: leave so many messages out [default: as many as it is seen to send]
+    /// The server speaks first on each connection: skip this many messages [default: as many as it is seen to send]
     #[arg(long, value_name = "MESSAGES", help_heading = PLAY)]
     pub(super) greetings: Option<u32>,
     #[command(flatten)]
@@ -166,7 +166,7 @@ pub(super) struct ReportArgs {
     /// Write Markdown; - for standard output.
     #[arg(long, value_name = "PATH")]
     pub(super) markdown: Option<PathBuf>,
-    /// Write a page to look at.
+    /// Write a page for a browser.
     #[arg(long, value_name = "PATH")]
     pub(super) html: Option<PathBuf>,
 }
@@ -242,7 +242,7 @@ pub(super) struct ClientArgs {
 /// What only servers and clients can be asked.
 #[derive(Debug, clap::Args)]
 pub(super) struct Suite {
-    /// Leave out most of what is heavy.
+    /// Leave out most of the heavy cases.
     #[arg(long, help_heading = CASES)]
     pub(super) quick: bool,
     /// Send every message of 12.* and 13.*, 1000 for each case; without it 250, and no more than 64 KiB.
@@ -322,7 +322,7 @@ pub(super) struct Common {
     /// Write Markdown.
     #[arg(long, value_name = "PATH", help_heading = REPORTS)]
     pub(super) markdown: Option<PathBuf>,
-    /// Write a page to look at.
+    /// Write a page for a browser.
     #[arg(long, value_name = "PATH", help_heading = REPORTS)]
     pub(super) html: Option<PathBuf>,
     /// Write SARIF 2.1.0, for code scanning services.

@@ -14,8 +14,8 @@ use crate::values::{Time, listen_address};
 ///
 /// Every byte is passed on as it is, half-closes and resets too. Shown are both directions, live: heads, frames as `decode`
 /// shows them, messages put together and inflated, times, and each rule that either side breaks, with its section. Let the
-/// client connect to --listen in place of the server. Behind -- may stand a command that does so; {url} in it, and
-/// BOWSPRIT_WATCH_URL in its environment, stand for where to connect, and its end is the end of the watch.
+/// client connect to --listen in place of the server. A command that does so may follow --: {url} in it, and
+/// BOWSPRIT_WATCH_URL in its environment, say where to connect, and the watch ends when it does.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT)]
 pub(crate) struct Args {
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Show only these kinds of things; broken rules are always shown.
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', help_heading = SHOWN)]
     pub(super) only: Vec<Kind>,
-    /// Show only what holds this text, of messages their first megabyte; broken rules are always shown.
+    /// Show only what contains this text, in the first megabyte of a message; broken rules are always shown.
     #[arg(long, value_name = "TEXT", help_heading = SHOWN)]
     pub(super) grep: Option<String>,
     /// Write lines of JSON in place of text.

@@ -26,7 +26,7 @@ pub(super) struct FaultArgs {
     /// The most bytes a second, in each direction.
     #[arg(long, value_name = "SIZE", value_parser = some_bytes)]
     rate: Option<Size>,
-    /// Pass on so many bytes with each write, so that segments begin and end elsewhere.
+    /// Pass on this many bytes with each write, so that segments begin and end elsewhere.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     split: Option<u32>,
     /// End the connection in order once a direction has passed this many bytes.
@@ -44,10 +44,10 @@ pub(super) struct FaultArgs {
     /// Give each Close that has a code this one.
     #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16))]
     rewrite_close: Option<u16>,
-    /// What chance begins with: the same seed does the same to the same connection.
+    /// The seed of what is left to chance: the same seed does the same to the same connection.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// How many of a hundred connections are treated so.
+    /// How many of a hundred connections this happens to.
     #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(0..=100))]
     share: u8,
 }

@@ -64,7 +64,7 @@ impl Observer {
         self.total.not_reached += 1;
         let target = target.to_string();
         let why = advised(&target, why);
-        say(format_args!("connection {number}: {target} is not reached: {why}"));
+        say(format_args!("connection {number}: cannot reach {target}: {why}"));
     }
 
     pub(super) fn bytes(
@@ -109,7 +109,7 @@ impl Observer {
         if let Some(record) = &mut self.record
             && let Err(error) = write(record)
         {
-            say(format_args!("{} takes no more: {error}", record.path().display()));
+            say(format_args!("cannot go on writing {}: {error}", record.path().display()));
             self.record = None;
         }
     }
@@ -119,7 +119,7 @@ impl Observer {
         if let Some(capture) = &mut self.capture
             && let Err(error) = write(capture)
         {
-            say(format_args!("{} takes no more: {error}", capture.path.display()));
+            say(format_args!("cannot go on writing {}: {error}", capture.path.display()));
             self.capture = None;
         }
     }

@@ -3,6 +3,12 @@
 //! [`args`] names the subcommands; each has a file of its own with its arguments and a `run`. Data goes to stdout,
 //! remarks go to stderr.
 
+#![allow(
+    rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
+    reason = "clap prints these doc comments as help, with URLs and brackets as they are"
+)]
+
 mod args;
 mod bench;
 mod completions;

@@ -1,4 +1,4 @@
-//! Whom a client trusts, and what it shows of itself.
+//! Whom a client trusts, and which certificate it presents.
 
 use std::fmt;
 use std::fs::File;
@@ -17,7 +17,7 @@ use super::error::TlsConfigError;
 use super::explain::is_ca_as_server;
 use super::files::{certificates, private_key, unusable};
 
-/// What every TLS connection of a client is made from; cheap to clone.
+/// The configuration of every TLS connection of a client; cheap to clone.
 ///
 /// ```no_run
 /// use bowsprit::tls::TlsClient;
@@ -30,21 +30,21 @@ use super::files::{certificates, private_key, unusable};
 #[derive(Clone)]
 pub struct TlsClient {
     config: Arc<ClientConfig>,
-    /// A host to connect to, and the name to ask it for.
+    /// A host to connect to, and the name whose certificate it is asked for.
     renamed: Option<(String, String)>,
 }
 
 impl TlsClient {
-    /// Trusts what the system trusts.
+    /// Trusts the certificates that the system trusts.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::NoRoots`] where the system has no certificates to offer.
+    /// [`TlsConfigError::NoRoots`] if the system has no usable certificates.
     pub fn system_roots() -> Result<Self, TlsConfigError> {
         Self::builder().system_roots()?.build()
     }
 
-    /// Trusts Mozilla's list of authorities as it was when this crate was built.
+    /// Trusts Mozilla's list of certificate authorities, as of when this crate was built.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl TlsClient {
         Self::builder().bundled_roots().build()
     }
 
-    /// Trusts nobody yet.
+    /// Returns a builder that trusts nobody yet.
     pub fn builder() -> TlsClientBuilder {
         TlsClientBuilder {
             roots: RootCertStore::empty(),
@@ -66,24 +66,24 @@ impl TlsClient {
         }
     }
 
-    /// A `rustls` configuration made elsewhere.
+    /// Takes a `rustls` configuration made elsewhere.
     pub fn from_config(config: Arc<ClientConfig>) -> Self {
         Self { config, renamed: None }
     }
 
-    /// A TLS connection to the server with this name, or IP address, which its certificate has to bear. A name is sent
-    /// along (SNI), an address is not (RFC 6066 §3).
+    /// Returns a TLS connection to the server with this name or IP address, which the server's certificate must
+    /// contain. The client sends a name to the server (SNI), but not an address (RFC 6066 §3).
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::ServerName`].
+    /// [`TlsConfigError::ServerName`] if `host` is neither a DNS name nor an IP address.
     pub fn connection(&self, host: &str) -> Result<UnbufferedClientConnection, TlsConfigError> {
         UnbufferedClientConnection::new(Arc::clone(&self.config), self.name_of(host)?)
             .map_err(TlsConfigError::Tls)
     }
 
     fn name_of(&self, host: &str) -> Result<ServerName<'static>, TlsConfigError> {
-        // The zone of an IPv6 address is for this machine alone.
+        // The zone of an IPv6 address has a meaning on this machine only.
         let host = host.split('%').next().unwrap_or(host);
         let host = match &self.renamed {
             Some((renamed, name)) if renamed == host => name,
@@ -95,7 +95,8 @@ impl TlsClient {
 
 #[cfg(feature = "http2")]
 impl TlsClient {
-    /// As [`connection`](Self::connection), offering these protocols by ALPN in place of those it was built with.
+    /// Does what [`connection`](Self::connection) does, but offers these protocols by ALPN instead of the configured
+    /// ones.
     pub(crate) fn connection_offering(
         &self,
         host: &str,
@@ -117,25 +118,25 @@ impl fmt::Debug for TlsClient {
 /// Builds a [`TlsClient`].
 pub struct TlsClientBuilder {
     roots: RootCertStore,
-    /// Those of the roots that were named one by one: a server may show one of them as its own.
+    /// The roots that were added one by one: a server may present one of them as its own certificate.
     named: Vec<CertificateDer<'static>>,
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     judge: Option<Judge>,
     key_log: Option<Arc<dyn KeyLog>>,
     renamed: Option<(String, String)>,
-    /// What is offered by ALPN.
+    /// The protocols to offer by ALPN.
     alpn: Vec<Vec<u8>>,
 }
 
 type Judge = Arc<dyn Fn(&Fault<'_>) -> Trust + Send + Sync>;
 
-/// A server's certificate that is not to be trusted, and why.
+/// A server's certificate that failed the check, and why.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Fault<'a> {
-    /// The name or address that was to be reached.
+    /// The name or address that the client wanted to reach.
     pub server: &'a ServerName<'a>,
-    /// The certificate, DER.
+    /// The certificate, in DER.
     pub certificate: &'a [u8],
     /// What is wrong with it: another name, expired, an unknown issuer.
     pub error: &'a rustls::Error,
@@ -147,19 +148,19 @@ pub struct Fault<'a> {
 pub enum Trust {
     /// Give up the connection.
     Refuse,
-    /// Go on all the same.
+    /// Continue with the connection.
     Accept,
 }
 
 impl TlsClientBuilder {
-    /// Trusts what the system trusts, besides others.
+    /// Adds the certificates that the system trusts.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::NoRoots`] where the system has nothing to offer.
+    /// [`TlsConfigError::NoRoots`] if the system has no usable certificates.
     pub fn system_roots(mut self) -> Result<Self, TlsConfigError> {
         let found = rustls_native_certs::load_native_certs();
-        // Some systems carry certificates that nobody can read; the others still count.
+        // Some systems have certificates that cannot be parsed; the others are still used.
         let (added, _) = self.roots.add_parsable_certificates(found.certs);
         if added == 0 {
             return Err(TlsConfigError::NoRoots);
@@ -167,18 +168,18 @@ impl TlsClientBuilder {
         Ok(self)
     }
 
-    /// Trusts Mozilla's list of authorities, besides others.
+    /// Adds Mozilla's list of certificate authorities.
     #[must_use]
     pub fn bundled_roots(mut self) -> Self {
         self.roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         self
     }
 
-    /// Trusts the certificates in a file, PEM or DER, besides others, as [`ca`](Self::ca) does.
+    /// Adds the certificates in a PEM or DER file, as [`ca`](Self::ca) does.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::Pem`] where the file cannot be read or holds no certificate.
+    /// [`TlsConfigError::Pem`] if the file cannot be read, or contains no certificate or an unusable one.
     pub fn ca_file(mut self, path: impl AsRef<Path>) -> Result<Self, TlsConfigError> {
         let path = path.as_ref();
         for certificate in certificates(path)? {
@@ -187,23 +188,25 @@ impl TlsClientBuilder {
         Ok(self)
     }
 
-    /// Trusts a certificate, besides others: whatever it has signed, and itself, where a server shows it as its own
-    /// (a self-signed one, for example) and it bears the server's name and has not expired.
+    /// Adds a certificate to trust. The client then trusts certificates signed by it, and the certificate itself if a
+    /// server presents it as its own (a self-signed one, for example), it contains the server's name and it has not
+    /// expired.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::Tls`] where it is none.
+    /// [`TlsConfigError::Tls`] if the bytes are not a certificate.
     pub fn ca(mut self, certificate: CertificateDer<'static>) -> Result<Self, TlsConfigError> {
         self.roots.add(certificate.clone()).map_err(TlsConfigError::Tls)?;
         self.named.push(certificate);
         Ok(self)
     }
 
-    /// Shows a server that asks for it this chain of certificates, the client's own first; both files are PEM or DER.
+    /// Presents this certificate chain, the client's own certificate first, to servers that request one. Both files are
+    /// PEM or DER.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::Pem`] where a file cannot be read or holds nothing of use.
+    /// [`TlsConfigError::Pem`] if a file cannot be read or contains nothing usable.
     pub fn client_certificate(
         self,
         chain: impl AsRef<Path>,
@@ -213,56 +216,56 @@ impl TlsClientBuilder {
         Ok(self.identity(certificates(chain.as_ref())?, key))
     }
 
-    /// Shows a server that asks for it this chain of certificates, the client's own first.
+    /// Presents this certificate chain, the client's own certificate first, to servers that request one.
     #[must_use]
     pub fn identity(mut self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         self.identity = Some((chain, key));
         self
     }
 
-    /// Asks the server at `host` for the certificate of `name`, and expects that; for servers that are reached under
-    /// another name than their own.
+    /// Asks the server at `host` for the certificate of `name`, and checks the certificate for that name. This is for
+    /// servers that are reached under a name other than their own.
     #[must_use]
     pub fn server_name(mut self, host: &str, name: &str) -> Self {
         self.renamed = Some((host.to_owned(), name.to_owned()));
         self
     }
 
-    /// Asks `judge` before a connection is given up over a certificate, as `QWebSocket::sslErrors` does. The rest of
-    /// TLS holds: the server still has to prove that the certificate is its own.
+    /// Asks `judge` before a connection fails because of a certificate, as `QWebSocket::sslErrors` does. The rest of
+    /// TLS still applies: the server has to prove that the certificate is its own.
     #[must_use]
     pub fn on_fault(mut self, judge: impl Fn(&Fault<'_>) -> Trust + Send + Sync + 'static) -> Self {
         self.judge = Some(Arc::new(judge));
         self
     }
 
-    /// Offers these protocols (ALPN, RFC 7301) in place of `http/1.1`, which WebSocket runs over in this crate.
+    /// Offers these protocols by ALPN (RFC 7301) instead of `http/1.1`, over which WebSocket runs in this crate.
     #[must_use]
     pub fn alpn<'a>(mut self, protocols: impl IntoIterator<Item = &'a str>) -> Self {
         self.alpn = protocols.into_iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         self
     }
 
-    /// **Dangerous.** Accepts every certificate: whoever sits between can read and change everything.
+    /// **Dangerous.** Accepts every certificate, so anyone between client and server can read and change everything.
     #[must_use]
     pub fn insecure(self) -> Self {
         self.on_fault(|_| Trust::Accept)
     }
 
-    /// Writes the secrets of each connection to the file that the environment variable `SSLKEYLOGFILE` names, for
-    /// Wireshark. Off unless asked for.
+    /// Writes the secrets of each connection to the file named by the environment variable `SSLKEYLOGFILE`, for
+    /// Wireshark. Without this call the variable has no effect.
     #[must_use]
     pub fn key_log(mut self) -> Self {
         self.key_log = Some(Arc::new(rustls::KeyLogFile::new()));
         self
     }
 
-    /// Appends the secrets of each connection to this file, for Wireshark. On Unix a file that is made for it is for its
-    /// owner alone.
+    /// Appends the secrets of each connection to this file, for Wireshark. On Unix a new file is accessible to its
+    /// owner only.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::KeyLog`] where the file cannot be written.
+    /// [`TlsConfigError::KeyLog`] if the file cannot be opened for writing.
     pub fn key_log_file(mut self, path: impl AsRef<Path>) -> Result<Self, TlsConfigError> {
         let mut options = File::options();
         options.append(true).create(true);
@@ -275,12 +278,12 @@ impl TlsClientBuilder {
         Ok(self)
     }
 
-    /// The result.
+    /// Builds the client.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::NoRoots`] where nobody is trusted, [`TlsConfigError::Tls`] where the client's certificate and
-    /// key do not fit.
+    /// [`TlsConfigError::NoRoots`] if nobody is trusted, [`TlsConfigError::Tls`] if the client's certificate and key do
+    /// not match.
     pub fn build(self) -> Result<TlsClient, TlsConfigError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -305,7 +308,7 @@ impl TlsClientBuilder {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(TlsConfigError::Tls)?,
         };
-        // A server that answers with another protocol is refused (RFC 7301 §3.2).
+        // A server that selects a protocol that was not offered is refused (RFC 7301 §3.2).
         config.alpn_protocols = self.alpn;
         config.resumption = Resumption::in_memory_sessions(64);
         if let Some(key_log) = self.key_log {
@@ -323,7 +326,7 @@ impl fmt::Debug for TlsClientBuilder {
     }
 }
 
-/// Secrets in the form that NSS has begun with: a label, the random of the client, the secret.
+/// A file of secrets in the format that NSS introduced: a label, the client random, the secret.
 #[derive(Debug)]
 struct LogFile(Mutex<File>);
 
@@ -333,13 +336,13 @@ impl KeyLog for LogFile {
         let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = file.write_all(line.as_bytes()) {
-            // A connection is worth more than its log.
+            // A connection is worth more than its log, so it goes on.
             drop(error);
         }
     }
 }
 
-/// The usual check, what is trusted by itself, and somebody to ask where both fail.
+/// A verifier that makes the usual check, then accepts certificates that are trusted themselves, then asks `judge`.
 struct Judging {
     usual: Option<Arc<WebPkiServerVerifier>>,
     named: Vec<CertificateDer<'static>>,
@@ -354,8 +357,9 @@ impl fmt::Debug for Judging {
 }
 
 impl Judging {
-    /// Whether a certificate that the usual check has refused, with this error, was named for trust itself. Its signature
-    /// says nothing then; that it has not expired was checked before any of the errors that count here.
+    /// Accepts a certificate that the usual check has refused with this error, if the certificate itself was added as
+    /// trusted. Its signature does not matter then. The usual check reports an expired certificate before any of the
+    /// errors that are overridden here.
     fn is_named(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -7,17 +7,17 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsConfigError {
-    /// Nobody is trusted: the system has no certificates to offer, or none was named.
+    /// Nobody is trusted: the system has no usable certificates, or none was added.
     NoRoots,
-    /// A server without a certificate to show.
+    /// A server has no certificate to present.
     NoCertificate,
-    /// A PEM file, and what is wrong with it.
+    /// The path of a file with certificates or a key, and what is wrong with the file.
     Pem(String, String),
-    /// A file for key logs, and what is wrong with it.
+    /// The path of a key log file, and why the file cannot be opened for writing.
     KeyLog(String, io::Error),
-    /// The host is neither a DNS name nor an address.
+    /// The host is neither a DNS name nor an IP address.
     ServerName,
-    /// A certificate or a key is of no use.
+    /// `rustls` cannot use a certificate, a key or another part of the configuration.
     Tls(rustls::Error),
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with a server's certificate, in words.
+//! Explains in words what is wrong with a server's certificate.
 
 use std::io;
 
@@ -6,12 +6,12 @@ use rustls::CertificateError as Certificate;
 
 use super::tls_error;
 
-/// A certificate for a server on this machine, of the kind that clients take.
+/// The command that makes a certificate for a server on this machine, of the kind that clients accept.
 const MAKE_ONE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -days 365 -keyout key.pem -out cert.pem \
                         -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
                         -addext basicConstraints=critical,CA:FALSE";
 
-/// Why a server's certificate was not accepted; `None` where the error is about something else.
+/// Explains why a server's certificate was not accepted. Returns `None` if the error is about something else.
 pub fn explain_certificate(error: &rustls::Error) -> Option<String> {
     let rustls::Error::InvalidCertificate(fault) = error else { return None };
     Some(match fault {
@@ -48,19 +48,19 @@ pub fn explain_certificate(error: &rustls::Error) -> Option<String> {
     })
 }
 
-/// What a failed read, write or connection attempt says: in words where it is about a certificate, and else what it says
-/// itself.
+/// Explains a failed read, write or connection attempt if it is about a certificate, and otherwise returns the error's
+/// own text.
 pub fn explain_io(error: &io::Error) -> String {
     tls_error(error).and_then(explain_certificate).unwrap_or_else(|| error.to_string())
 }
 
-/// Whether the server has shown as its own a certificate that is for authorities.
+/// Returns whether the server has presented a CA certificate as its own.
 pub(super) fn is_ca_as_server(error: &rustls::Error) -> bool {
     let rustls::Error::InvalidCertificate(Certificate::Other(other)) = error else { return false };
     other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity)
 }
 
-/// `DnsName("example.com")` without its kind.
+/// Returns the name without its kind: `example.com` for `DnsName("example.com")`.
 fn bare(name: &str) -> &str {
     let inner = name.split_once('(').map_or(name, |(_, rest)| rest.trim_end_matches(')'));
     inner.trim_matches('"')

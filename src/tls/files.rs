@@ -1,6 +1,6 @@
-//! Certificates and keys from files, as people have them: PEM, with a byte order mark or without, or DER.
+//! Certificates and keys from files in the forms that people have: PEM, with or without a byte order mark, or DER.
 //!
-//! What cannot be used is told with the command that makes something fitting of it.
+//! An error about a file in another form names the command that converts it, where there is one.
 
 use std::borrow::Cow;
 use std::fs;
@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::error::TlsConfigError;
 
-/// The certificates of a file, in order; at least one.
+/// Returns the certificates of a file, in order; at least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
     let bytes = read(path)?;
     if is_der(&bytes) {
@@ -21,14 +21,14 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        // A fault of what is none in any case.
+        // A file without a certificate is reported as such, even if the PEM in it is faulty.
         _ if !contains(&text, "BEGIN CERTIFICATE-----") => Err(unusable(path, no_certificate(path, &text))),
         Ok(_) => Err(unusable(path, no_certificate(path, &text))),
         Err(error) => Err(unusable(path, format!("it is no PEM as it should be: {error}"))),
     }
 }
 
-/// The first private key of a file.
+/// Returns the first private key of a file.
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsConfigError> {
     let bytes = read(path)?;
     let file = path.display();
@@ -83,7 +83,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsConfigError> {
     fs::read(path).map_err(|error| unusable(path, error.to_string()))
 }
 
-/// Whether the bytes start as a SEQUENCE of DER that fills them.
+/// Returns whether the bytes start as a DER SEQUENCE that takes up all of them.
 fn is_der(bytes: &[u8]) -> bool {
     match *bytes {
         [0x30, len, ..] if len < 0x80 => bytes.len() == 2 + usize::from(len),
@@ -93,7 +93,7 @@ fn is_der(bytes: &[u8]) -> bool {
     }
 }
 
-/// Text as UTF-8 without a byte order mark; the shell of Windows writes UTF-16.
+/// Returns the text as UTF-8 without a byte order mark. The Windows shell writes UTF-16.
 fn unicode(bytes: &[u8]) -> Cow<'_, [u8]> {
     match bytes {
         [0xef, 0xbb, 0xbf, text @ ..] => Cow::Borrowed(text),

@@ -1,8 +1,8 @@
 //! TLS by `rustls`, for either role, blocking or not (feature `tls`).
 //!
-//! [`TlsStream`] lays TLS over any byte stream and is one itself; over a socket of mio it is a
-//! `Stream` for the event loop. [`TlsClient`] says whom a client trusts and what it shows
-//! of itself, [`TlsServer`] what a server shows and whom it lets in.
+//! [`TlsStream`] runs TLS over any byte stream and is a byte stream itself; over a socket of mio it is a `Stream` for
+//! the event loop. [`TlsClient`] holds whom a client trusts and which certificate it presents, [`TlsServer`] which
+//! certificates a server presents and which clients it accepts.
 
 mod client;
 mod error;

@@ -1,4 +1,4 @@
-//! How `rustls` is asked to do its part of a connection: records in, plaintext and records out, all in buffers of the caller.
+//! Drives `rustls` for one connection: records in, plaintext and records out, all in buffers of the caller.
 
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -7,16 +7,16 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, Error};
 
-/// The most plaintext of one record (RFC 8446 §5.1).
+/// The most plaintext in one record (RFC 8446 §5.1).
 pub(super) const RECORD: usize = 16 * 1024;
 
-/// The most of one record as it comes: TLS 1.2 lets it grow by 2,048 (RFC 5246 §6.2.3).
+/// The most bytes of one record on the wire: in TLS 1.2 it may grow by 2,048 (RFC 5246 §6.2.3).
 pub(super) const WIRE_RECORD: usize = 5 + RECORD + 2048;
 
-/// What encrypting adds to a record, at most, and to the first one if new keys are announced before it.
+/// The most bytes that encryption adds to a record. A key update before the first record takes no more than this.
 const OVERHEAD: usize = 64;
 
-/// A TLS connection of either role, as it comes from [`TlsClient`](super::TlsClient) or [`TlsServer`](super::TlsServer).
+/// A TLS connection of either role, made by [`TlsClient`](super::TlsClient) or [`TlsServer`](super::TlsServer).
 pub struct TlsConnection(Side);
 
 enum Side {
@@ -50,8 +50,8 @@ impl TlsConnection {
         }
     }
 
-    /// Does what can be done with `incoming`, the first bytes that are not done with: how many of them are now, and what came
-    /// of it.
+    /// Processes as much of `incoming` as possible; it starts with the first byte not consumed so far. Returns how many
+    /// bytes are consumed now, and the outcome.
     pub(super) fn run(&mut self, incoming: &mut [u8], step: &mut Step<'_>) -> (usize, Result<Next, Error>) {
         let mut used = 0;
         loop {
@@ -61,7 +61,8 @@ impl TlsConnection {
                 Ok(Next::Again) => {}
                 Ok(next) => return (used, Ok(next)),
                 Err(error) => {
-                    // The alert that tells the peer why, behind an answer to its new keys. Each time takes one of them.
+                    // Writes the alert that tells the peer why, after an answer to its key update. Each call writes one
+                    // of them.
                     while self.common().wants_write() {
                         let _ = self.once(&mut incoming[used..], step);
                     }
@@ -84,21 +85,21 @@ impl TlsConnection {
     }
 }
 
-/// How far the end of our direction has come.
+/// How far our direction has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// More may be written.
     Open,
-    /// It is to be ended once the TLS handshake is done.
+    /// It ends once the TLS handshake is done.
     Asked,
-    /// The `close_notify` that says so is made.
+    /// The `close_notify` has been encrypted.
     Notified,
-    /// The socket's own direction is ended, too.
+    /// The socket's own direction has been shut down, too.
     #[cfg_attr(not(feature = "event-loop"), expect(dead_code, reason = "only a loop has it ended here"))]
     Shut,
 }
 
-/// Where bytes for the peer are put. What is behind `len` has been used before.
+/// A buffer for bytes for the peer. What follows `len` is left over from earlier use.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pub(super) room: Vec<u8>,
@@ -114,7 +115,7 @@ impl Output {
         self.len = 0;
     }
 
-    /// So much room behind what is there.
+    /// Returns `len` bytes of room after the bytes that are there.
     fn room(&mut self, len: usize) -> &mut [u8] {
         let end = self.len + len;
         if self.room.len() < end {
@@ -153,35 +154,36 @@ impl Output {
     }
 }
 
-/// No more may be encrypted with the keys that there are.
+/// No more may be encrypted with the current keys.
 struct Exhausted;
 
-/// What one call has to do with the connection.
+/// The input and output of one call for the connection.
 pub(super) struct Step<'a> {
-    /// Where plaintext goes, and how much of it is there; what finds no room goes to `plain`.
+    /// Plaintext goes here, and what does not fit goes to `plain`.
     pub(super) buf: &'a mut [u8],
+    /// How many bytes of `buf` are filled.
     pub(super) filled: usize,
     pub(super) plain: &'a mut Vec<u8>,
-    /// What is to be encrypted.
+    /// The bytes to encrypt.
     pub(super) data: &'a [u8],
     pub(super) out: &'a mut Output,
     pub(super) ours: &'a mut End,
     pub(super) peer_closed: bool,
 }
 
-/// What has come of a step.
+/// The outcome of a step.
 pub(super) enum Next {
     Again,
-    /// More bytes of the peer are needed.
+    /// More bytes from the peer are needed.
     Starved,
-    /// `data` is encrypted.
+    /// `data` has been encrypted.
     Written,
     /// Nothing more can be written.
     Ended,
 }
 
 impl Step<'_> {
-    /// How many bytes of the peer are done with, and what is next.
+    /// Does what `status` asks for. Returns how many bytes from the peer are consumed, and what is next.
     fn act<D>(&mut self, status: UnbufferedStatus<'_, '_, D>) -> (usize, Result<Next, Error>) {
         let mut discard = status.discard;
         let state = match status.state {
@@ -224,14 +226,14 @@ impl Step<'_> {
                 if done.is_ok() { Next::Written } else { Next::Ended }
             }
             ConnectionState::Closed => Next::Ended,
-            // And what a later version may add.
+            // This includes states that a later version may add.
             _ => Next::Starved,
         };
         (discard, Ok(next))
     }
 
     fn take(&mut self, payload: &[u8]) {
-        // Nothing overtakes what waits already.
+        // Plaintext must not overtake what waits already.
         let room = if self.plain.is_empty() { self.buf.len() - self.filled } else { 0 };
         let (now, later) = payload.split_at(payload.len().min(room));
         self.buf[self.filled..self.filled + now.len()].copy_from_slice(now);
@@ -240,10 +242,11 @@ impl Step<'_> {
     }
 }
 
-/// It may have been sent twice (RFC 8446 §8), so nobody gets it; and as the peer takes it for received, nothing may follow it.
+/// Early data may have been sent twice (RFC 8446 §8), so it is not delivered. The peer takes it for received, so
+/// nothing may follow it.
 const EARLY: &str = "early data was accepted, which is not taken here";
 
-/// How many bytes of the peer are done with.
+/// Drops the early data. Returns how many bytes from the peer are consumed.
 fn drop_early(mut early: ReadEarlyData<'_, '_, ServerConnectionData>) -> usize {
     let mut discard = 0;
     while let Some(Ok(record)) = early.next_record() {

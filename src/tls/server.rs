@@ -1,4 +1,4 @@
-//! What a server shows of itself, and whom it lets in.
+//! Which certificates a server presents, and which clients it accepts.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,19 +18,19 @@ use rustls::sign::CertifiedKey;
 use super::error::TlsConfigError;
 use super::files::{certificates, private_key, unusable};
 
-/// What every TLS connection of a server is made from; a clone shares it.
+/// The configuration of every TLS connection of a server. Clones share it.
 ///
-/// The cryptography is `ring`'s: it builds with a C compiler alone, in seconds, where `aws-lc` would ask for more.
+/// The cryptography is from `ring`: it needs only a C compiler and builds in seconds, where `aws-lc` would need more.
 ///
 /// ```no_run
 /// use bowsprit::tls::TlsServer;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let tls = TlsServer::builder()
-///     .certificate("example.com.pem", "example.com.key") // shown to whoever names no server
+///     .certificate("example.com.pem", "example.com.key") // also for clients that name no server
 ///     .certificate("example.org.pem", "example.org.key")
 ///     .build()?;
-/// // Later, when the files have been renewed; connections that are open stay as they are.
+/// // Later, when the files have been renewed. Open connections stay as they are.
 /// tls.reload()?;
 /// # Ok(()) }
 /// ```
@@ -44,18 +44,18 @@ struct Shared {
     config: RwLock<Arc<ServerConfig>>,
 }
 
-/// Whether clients have to show a certificate.
+/// Whether clients have to present a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientCertificate {
-    /// Who shows none is let in; who shows a bad one is not.
+    /// A client without a certificate is accepted; a client with a bad one is not.
     Optional,
-    /// Who shows none is not let in.
+    /// A client without a certificate is not accepted.
     Required,
 }
 
 impl TlsServer {
-    /// Shows nothing yet.
+    /// Returns a builder without certificates.
     pub fn builder() -> TlsServerBuilder {
         TlsServerBuilder {
             sources: Vec::new(),
@@ -65,19 +65,19 @@ impl TlsServer {
         }
     }
 
-    /// Shows this chain of certificates, the server's own first; both files are PEM.
+    /// Presents this certificate chain, the server's own certificate first. Both files are PEM or DER.
     ///
     /// # Errors
     ///
-    /// As [`TlsServerBuilder::build`].
+    /// Those of [`TlsServerBuilder::build`].
     pub fn from_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsConfigError> {
         Self::builder().certificate(chain, key).build()
     }
 
-    /// A `rustls` configuration made elsewhere; [`reload`](Self::reload) does nothing to it. Early data is not accepted, whatever it
-    /// says.
+    /// Takes a `rustls` configuration made elsewhere. [`reload`](Self::reload) does not change it. Early data is not
+    /// accepted, even if the configuration allows it.
     ///
-    /// With it come other providers of cryptography than `ring`:
+    /// This is the way to use a cryptography provider other than `ring`:
     ///
     /// ```
     /// use std::sync::Arc;
@@ -107,14 +107,15 @@ impl TlsServer {
         Self { shared: Arc::new(Shared { recipe: Self::builder(), config: RwLock::new(config) }) }
     }
 
-    /// Reads all files again. Connections that come from now on get what is in them; those that are there keep what
-    /// they have. Where something is wrong with a file, everything stays as it is.
+    /// Reads all files again. New connections use what the files contain now; existing connections keep what they have.
+    /// If something is wrong with a file, nothing changes.
     ///
-    /// A TLS session from before is not resumed, so that everybody sees, and is judged by, what is in the files now.
+    /// Earlier TLS sessions are not resumed, so that every client gets the new certificates and is checked against the
+    /// new authorities.
     ///
     /// # Errors
     ///
-    /// As [`TlsServerBuilder::build`].
+    /// Those of [`TlsServerBuilder::build`].
     pub fn reload(&self) -> Result<(), TlsConfigError> {
         if self.shared.recipe.sources.is_empty() {
             return Ok(());
@@ -128,21 +129,21 @@ impl TlsServer {
         Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A TLS connection to a client that has connected.
+    /// Returns a TLS connection for a client that has connected.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::Tls`].
+    /// [`TlsConfigError::Tls`] if `rustls` cannot make one.
     pub fn connection(&self) -> Result<UnbufferedServerConnection, TlsConfigError> {
         let config = self.current();
         UnbufferedServerConnection::new(config).map_err(TlsConfigError::Tls)
     }
 
-    /// A connection for whoever only gets an answer, which is one of HTTP/1.1: HTTP/2 is not offered.
+    /// Returns a connection for a client that only gets a response, which is an HTTP/1.1 one: HTTP/2 is not offered.
     ///
     /// # Errors
     ///
-    /// As [`connection`](Self::connection).
+    /// Those of [`connection`](Self::connection).
     #[cfg(feature = "event-loop")]
     pub(crate) fn connection_of_http1(&self) -> Result<UnbufferedServerConnection, TlsConfigError> {
         let config = self.current();
@@ -172,29 +173,30 @@ enum Source {
 }
 
 impl TlsServerBuilder {
-    /// Shows this chain of certificates, the server's own first, to clients that name a server it is for (SNI); the
-    /// first one added also to all others. Both files are PEM.
+    /// Presents this certificate chain, the server's own certificate first, to clients that name a server that it is
+    /// for (SNI). The first chain added is also presented to all other clients. Both files are PEM or DER.
     #[must_use]
     pub fn certificate(mut self, chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         self.sources.push(Source::Files { chain: chain.as_ref().into(), key: key.as_ref().into() });
         self
     }
 
-    /// The same from memory.
+    /// Presents a chain as [`certificate`](Self::certificate) does, but takes the chain and its key from memory.
     #[must_use]
     pub fn identity(mut self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         self.sources.push(Source::Memory { chain, key });
         self
     }
 
-    /// Asks clients for a certificate that one of these authorities has signed; the file is PEM.
+    /// Requests a client certificate signed by one of these authorities. The file is PEM or DER.
     #[must_use]
     pub fn client_certificates(mut self, authorities: impl AsRef<Path>, demand: ClientCertificate) -> Self {
         self.clients = Some((authorities.as_ref().into(), demand));
         self
     }
 
-    /// Offers HTTP/2 beside HTTP/1.1 (ALPN `h2`); whoever accepts connections has to know what to do with it, as a loop does.
+    /// Offers HTTP/2 besides HTTP/1.1 (ALPN `h2`). The code that accepts the connections has to support HTTP/2, as an
+    /// event loop does.
     #[cfg(feature = "http2")]
     #[must_use]
     pub const fn http2(mut self) -> Self {
@@ -202,12 +204,12 @@ impl TlsServerBuilder {
         self
     }
 
-    /// Reads the files.
+    /// Reads the files and builds the server.
     ///
     /// # Errors
     ///
-    /// [`TlsConfigError::NoCertificate`] where there is nothing to show, [`TlsConfigError::Pem`] where a file cannot be
-    /// read or holds nothing of use, [`TlsConfigError::Tls`] where a certificate and its key do not fit.
+    /// [`TlsConfigError::NoCertificate`] if no certificate was added, [`TlsConfigError::Pem`] if a file cannot be
+    /// read or contains nothing usable, [`TlsConfigError::Tls`] if a certificate and its key do not match.
     pub fn build(self) -> Result<TlsServer, TlsConfigError> {
         let config = RwLock::new(self.config()?);
         Ok(TlsServer { shared: Arc::new(Shared { recipe: self, config }) })
@@ -239,10 +241,10 @@ impl TlsServerBuilder {
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName { keys: keys? }));
-        // Sessions are resumed by tickets, which the clients keep (RFC 8446 §4.6.1, RFC 5077), in whichever thread they come back.
-        // The key is this configuration's alone, and another one every six hours.
+        // Sessions are resumed by tickets, which the clients keep (RFC 8446 §4.6.1, RFC 5077), so a client may come
+        // back on any thread. The ticket key belongs to this configuration alone, and changes every six hours.
         config.ticketer = Ticketer::new().map_err(TlsConfigError::Tls)?;
-        // RFC 6455 runs over HTTP/1.1; a client that can only speak another protocol is refused (RFC 7301 §3.2).
+        // RFC 6455 runs over HTTP/1.1. A client that only offers other protocols is refused (RFC 7301 §3.2).
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         #[cfg(feature = "http2")]
         if self.http2 {
@@ -269,7 +271,7 @@ impl fmt::Debug for TlsServerBuilder {
     }
 }
 
-/// Picks a certificate by the name that the client asks for.
+/// Selects a certificate by the name that the client asks for.
 #[derive(Debug)]
 struct ByName {
     /// At least one.

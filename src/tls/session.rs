@@ -1,7 +1,8 @@
-//! One TLS connection without its socket: bytes of the peer in, plaintext and bytes for the peer out.
+//! One TLS connection without its socket: bytes from the peer in, plaintext and bytes for the peer out.
 //!
-//! `rustls` keeps no buffers for it (its `unbuffered` interface), so a connection that has nothing to do holds none: what is kept
-//! here is what waits for something, and is counted as it is. Records are decrypted where the caller has read them.
+//! `rustls` keeps no buffers for the connection (its `unbuffered` interface), so an idle connection has none. Only data
+//! that waits for something is kept here, and it is counted at its actual size. Records are decrypted in the buffer
+//! that the caller has read them into.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -11,27 +12,28 @@ use rustls::{CommonState, Error, InvalidMessage};
 
 use super::records::{End, Next, Output, RECORD, Step, TlsConnection};
 
-/// So much plaintext is encrypted before the socket is asked to take it.
+/// How much plaintext is encrypted before the socket is asked to take it.
 const BATCH: usize = 5 * RECORD;
 
-/// More than this of a handshake message that is not whole is not kept.
+/// The most that is kept of an incomplete handshake message.
 const MAX_WAITING: usize = 64 * 1024;
 
-/// A certificate takes so much beside its bytes.
+/// How much a certificate takes besides its bytes.
 const CERTIFICATE: usize = size_of::<CertificateDer<'_>>();
 
-/// A connection, and what of it waits for something.
+/// A connection, and its data that waits for something.
 #[derive(Debug)]
 pub(crate) struct Session {
     tls: TlsConnection,
-    /// Bytes of the peer that are no whole record yet, or no whole handshake message.
+    /// Bytes from the peer that are not yet a complete record, or a complete handshake message.
     waiting: Vec<u8>,
-    /// Plaintext that found no room, from `read` on.
+    /// Plaintext that did not fit into the caller's buffer.
     plain: Vec<u8>,
+    /// How much of `plain` has been read.
     read: usize,
-    /// Plaintext of ours that waits for the handshake.
+    /// Our plaintext that waits for the handshake.
     early: Vec<u8>,
-    /// Encrypted, and not sent yet.
+    /// Encrypted bytes that are not sent yet.
     unsent: Vec<u8>,
     ours: End,
     theirs: TheirEnd,
@@ -41,9 +43,9 @@ pub(crate) struct Session {
 #[derive(Debug)]
 enum TheirEnd {
     Open,
-    /// It has sent a `close_notify`.
+    /// The peer has sent a `close_notify`.
     Notified,
-    /// The socket has ended without one.
+    /// The socket has ended without a `close_notify`.
     Cut,
     Failed(Error),
 }
@@ -70,7 +72,7 @@ impl Session {
         self.common().is_handshaking()
     }
 
-    /// Bytes of memory for what waits, and for the peer's certificates.
+    /// Returns the bytes of memory for data that waits and for the peer's certificates.
     pub(super) fn buffered(&self) -> usize {
         let certificates = self.common().peer_certificates().unwrap_or_default();
         let certificates: usize =
@@ -84,7 +86,7 @@ impl Session {
 
     // --- from the peer ---
 
-    /// Plaintext that is here already, or the end that comes behind it. `None`: more has to come first.
+    /// Reads plaintext that is here already, or the end that follows it. Returns `None` if more has to arrive first.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> Option<io::Result<usize>> {
         if !self.plain.is_empty() {
             let len = buf.len().min(self.plain.len() - self.read);
@@ -103,45 +105,46 @@ impl Session {
         }
     }
 
-    /// Whether what has come so far leaves nothing to be read.
+    /// Returns whether nothing of what has arrived so far is left to read.
     #[cfg(feature = "event-loop")]
     pub(super) const fn is_drained(&self) -> bool {
         self.plain.is_empty() && matches!(self.theirs, TheirEnd::Open)
     }
 
-    /// Plaintext that is to be read.
+    /// Returns how much plaintext is left to read.
     #[cfg(feature = "event-loop")]
     pub(super) const fn unread(&self) -> usize {
         self.plain.len() - self.read
     }
 
-    /// Bytes that wait for those that come next, which belong behind them.
+    /// Returns the bytes from the peer that wait, and that the next ones have to follow.
     pub(super) fn waiting(&self) -> &[u8] {
         &self.waiting
     }
 
-    /// The socket has ended.
+    /// Takes note that the socket has ended.
     pub(crate) fn end_of_input(&mut self) {
         if matches!(self.theirs, TheirEnd::Open) {
             self.theirs = TheirEnd::Cut;
         }
     }
 
-    /// Takes the first bytes of the peer; it fails where they are no TLS.
+    /// Takes the first bytes from the peer, and fails if they are not TLS.
     #[cfg(feature = "event-loop")]
     pub(crate) fn begin(&mut self, bytes: &mut [u8]) -> io::Result<()> {
         self.receive_behind(bytes, &mut []);
         self.read(&mut []).transpose().map(drop)
     }
 
-    /// Takes what the peer has sent; how much plaintext of it is in `buf`.
+    /// Takes bytes that the peer has sent. Returns how much plaintext is now in `buf`.
     #[cfg(feature = "blocking")]
     pub(crate) fn receive(&mut self, bytes: &[u8], buf: &mut [u8]) -> usize {
         let mut incoming = [&self.waiting, bytes].concat();
         self.receive_behind(&mut incoming, buf)
     }
 
-    /// The same where they lie behind those that [`wait`](Self::waiting).
+    /// Takes bytes that the peer has sent, after those that [wait](Self::waiting): `incoming` has both. Returns how
+    /// much plaintext is now in `buf`.
     pub(super) fn receive_behind(&mut self, incoming: &mut [u8], buf: &mut [u8]) -> usize {
         let early = mem::take(&mut self.early);
         let mut out = Output::default();
@@ -164,7 +167,8 @@ impl Session {
         filled
     }
 
-    /// Has `rustls` do what it can with `incoming`: how many of those bytes are done with, and how much of `buf` is filled.
+    /// Lets `rustls` process as much of `incoming` as it can. Returns how many of these bytes are consumed, how much of
+    /// `buf` is filled, and the outcome.
     fn run(
         &mut self,
         incoming: &mut [u8],
@@ -187,7 +191,7 @@ impl Session {
 
     // --- to the peer ---
 
-    /// Whether more may be written, now or once the handshake is done.
+    /// Fails unless more may be written, now or once the handshake is done.
     pub(super) fn check_open(&self) -> io::Result<()> {
         match &self.theirs {
             TheirEnd::Failed(error) => Err(invalid(error.clone())),
@@ -198,12 +202,13 @@ impl Session {
         }
     }
 
-    /// Keeps what is written before the handshake is done: in full, as no event would tell a loop to offer the rest.
+    /// Keeps what is written before the handshake is done. It keeps everything, because no event would tell a loop to
+    /// offer the rest.
     pub(super) fn keep(&mut self, slices: &[IoSlice<'_>]) {
         slices.iter().for_each(|slice| self.early.extend_from_slice(slice));
     }
 
-    /// Encrypts some of `slices` from `from` on, which are not all done; how much.
+    /// Encrypts some bytes of `slices`, starting at offset `from`, which is before their end. Returns how many.
     pub(super) fn write(
         &mut self,
         slices: &[IoSlice<'_>],
@@ -219,7 +224,7 @@ impl Session {
             from -= slice.len() - rest.len();
             while !rest.is_empty() && taken + staging.len() < BATCH {
                 if staging.is_empty() && (is_last || rest.len() >= RECORD) {
-                    // Records that need nothing of another slice, from where they lie.
+                    // Records that need no bytes of another slice are encrypted without a copy to `staging`.
                     let whole = if is_last { rest.len() } else { rest.len() - rest.len() % RECORD };
                     let len = whole.min(BATCH - taken);
                     self.encrypt(&rest[..len], out)?;
@@ -244,7 +249,7 @@ impl Session {
         Ok(taken)
     }
 
-    /// Encrypts `bytes` behind what is to be sent before them, all into `into`.
+    /// Appends to `into` what has to be sent first, and then `bytes`, encrypted.
     #[cfg(feature = "blocking")]
     pub(crate) fn write_into(&mut self, bytes: &[u8], into: &mut Vec<u8>) -> io::Result<()> {
         self.start();
@@ -261,7 +266,7 @@ impl Session {
         result
     }
 
-    /// Encrypts `data`, and behind it what tells the end of our direction, if that is due.
+    /// Encrypts `data`, followed by our `close_notify` if that is due.
     fn encrypt(&mut self, data: &[u8], out: &mut Output) -> io::Result<()> {
         if let TheirEnd::Failed(error) = &self.theirs {
             return Err(invalid(error.clone()));
@@ -273,7 +278,8 @@ impl Session {
         }
     }
 
-    /// Runs without anything new from the peer; `rustls` has to see what waits all the same, as it knows places in it.
+    /// Runs `rustls` without anything new from the peer. It still has to see the bytes that wait, because it refers to
+    /// positions in them.
     fn look_again(&mut self, data: &[u8], out: &mut Output) -> Result<Next, Error> {
         let mut waiting = mem::take(&mut self.waiting);
         let (used, _, result) = self.run(&mut waiting, &mut [], data, out);
@@ -282,28 +288,28 @@ impl Session {
         result
     }
 
-    /// Makes what TLS has to say by itself ready to be sent, as a client's first words.
+    /// Makes ready to send what TLS itself has to send, such as the ClientHello.
     pub(super) fn start(&mut self) {
         if self.common().wants_write() {
             let mut out = Output::default();
-            // What fails the next read tells.
+            // The next read reports a failure.
             let _ = self.look_again(&[], &mut out);
             self.unsent.extend_from_slice(out.bytes());
         }
     }
 
-    /// Whether there is something to be sent.
+    /// Returns whether there is something to send.
     pub(crate) fn wants_write(&self) -> bool {
         !self.unsent.is_empty() || self.common().wants_write()
     }
 
-    /// Our direction is to be ended.
+    /// Ends our direction, once the handshake is done.
     pub(crate) fn close_notify(&mut self) {
         if self.ours == End::Open {
             self.ours = End::Asked;
             if !self.is_handshaking() {
                 let mut out = Output::default();
-                // It fails where all is over.
+                // This fails if the connection is over already.
                 let _ = self.encrypt(&[], &mut out);
                 self.ours = End::Notified;
                 self.unsent.extend_from_slice(out.bytes());
@@ -315,18 +321,18 @@ impl Session {
         self.ours
     }
 
-    /// The socket's own direction is ended with it.
+    /// Takes note that the socket's own direction is shut down, too.
     #[cfg(feature = "event-loop")]
     pub(super) const fn shut(&mut self) {
         self.ours = End::Shut;
     }
 
-    /// Bytes that are to be sent before all others.
+    /// Returns the bytes that have to be sent before all others.
     pub(crate) fn unsent(&self) -> &[u8] {
         &self.unsent
     }
 
-    /// So many of them are sent.
+    /// Takes note that `len` of the [unsent](Self::unsent) bytes are sent.
     pub(crate) fn sent(&mut self, len: usize) {
         self.unsent.drain(..len);
         if self.unsent.is_empty() {
@@ -334,7 +340,7 @@ impl Session {
         }
     }
 
-    /// The socket takes no more: these have to wait.
+    /// Keeps encrypted bytes that the socket does not take yet.
     pub(super) fn hold(&mut self, rest: &[u8]) {
         self.unsent.extend_from_slice(rest);
     }

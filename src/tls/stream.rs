@@ -1,16 +1,16 @@
-//! TLS over a byte stream, for sockets that block and for those that do not.
+//! TLS over a byte stream, for blocking and non-blocking sockets.
 //!
-//! In: a stream and a `rustls` connection of either role. Out: a stream of plaintext. The TLS handshake runs inside the
-//! first reads and writes. Promises, which a readiness loop builds on:
+//! A [`TlsStream`] is made from a stream and a `rustls` connection of either role, and is a stream of plaintext. The
+//! TLS handshake runs inside the first reads and writes. A readiness loop relies on these guarantees:
 //!
-//! * `read` says `WouldBlock` only once the socket has, so no plaintext stays behind where no event would tell of it;
-//! * it says `Interrupted`, after which to call again is fine, where 80 KiB have come that are no plaintext (records that are
-//!   empty, new keys, tickets): a peer that sends nothing else keeps nobody in one call;
-//! * `write` takes less than it is offered only once the socket has blocked; what it has taken and could not send goes
-//!   out with the next `read`, `write` or `flush`, and a loop calls `flush` when the socket is writable again;
-//! * the peer's `close_notify` reads as the end of the stream, a TCP end without one as `UnexpectedEof`: a truncated
-//!   stream never looks like a whole one (RFC 8446 §6.1);
-//! * a connection for which nothing waits keeps no buffer: those that reading and writing need belong to the thread.
+//! * `read` returns `WouldBlock` only once the socket has, so no plaintext stays behind without an event;
+//! * it returns `Interrupted` after 80 KiB without plaintext (empty records, key updates, tickets), so that a peer
+//!   that sends nothing else cannot keep the caller in one call; the caller may then call again;
+//! * `write` takes less than it is offered only once the socket has blocked; what it has taken but could not send is
+//!   sent by the next `read`, `write` or `flush`, and a loop calls `flush` when the socket is writable again;
+//! * the peer's `close_notify` reads as the end of the stream, and the end of TCP without one as `UnexpectedEof`: a
+//!   truncated stream never looks like a complete one (RFC 8446 §6.1);
+//! * a connection without data that waits keeps no buffer: the buffers for reading and writing belong to the thread.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Read, Write};
@@ -25,20 +25,20 @@ use super::session::{Session, truncated};
 pub struct TlsStream<S> {
     session: Session,
     socket: S,
-    /// Whether the last read from the socket has filled less than it could.
+    /// Whether the last read from the socket has filled less than the space it had.
     was_short: bool,
-    /// Bytes of records that were not plaintext, since a loop has asked.
+    /// Bytes of records that were not plaintext, since a loop last asked.
     #[cfg(feature = "event-loop")]
     overhead: usize,
 }
 
-/// The most that is read from the socket at a time: what is decrypted is to be in cache yet.
+/// The most that is read from the socket at a time, so that it is still in the cache when it is decrypted.
 const READ: usize = 80 * 1024;
 
-/// Bytes that `rustls` keeps for a connection that is open and has nothing to do.
+/// Bytes of memory that `rustls` keeps for an open, idle connection.
 const STATE: usize = 2560;
 
-/// What reading and writing need for as long as they take.
+/// The buffers that a read or write needs while it runs.
 #[derive(Debug, Default)]
 struct Scratch {
     incoming: Vec<u8>,
@@ -47,12 +47,12 @@ struct Scratch {
 }
 
 thread_local! {
-    /// One for each TLS connection in another, as through a proxy that is reached by TLS.
+    /// One for each level of TLS inside TLS, as through a proxy that is reached by TLS.
     static SCRATCH: RefCell<Vec<Scratch>> = const { RefCell::new(Vec::new()) };
 }
 
 fn with_scratch<T>(act: impl FnOnce(&mut Scratch) -> T) -> T {
-    // While a thread ends there is none any more.
+    // While a thread ends, its thread-locals may be gone.
     let lent = SCRATCH.try_with(|all| all.borrow_mut().pop()).ok().flatten();
     let mut scratch = lent.unwrap_or_default();
     let result = act(&mut scratch);
@@ -61,12 +61,12 @@ fn with_scratch<T>(act: impl FnOnce(&mut Scratch) -> T) -> T {
 }
 
 impl<S: Read + Write> TlsStream<S> {
-    /// Lays `tls` over `socket`. Nothing is sent or received yet.
+    /// Runs `tls` over `socket`. Nothing is sent or received yet.
     pub fn new(tls: impl Into<TlsConnection>, socket: S) -> Self {
         Self::over(Session::new(tls), socket)
     }
 
-    /// The same where the connection may have seen the first bytes of the socket.
+    /// Runs a session over `socket`. The session may have seen the first bytes of the socket already.
     pub(crate) const fn over(session: Session, socket: S) -> Self {
         Self {
             session,
@@ -77,11 +77,11 @@ impl<S: Read + Write> TlsStream<S> {
         }
     }
 
-    /// Runs the TLS handshake to its end, on a socket that blocks.
+    /// Completes the TLS handshake on a blocking socket.
     ///
     /// # Errors
     ///
-    /// What [`tls_error`] tells more of, or what the socket says.
+    /// The error of TLS, which [`tls_error`] takes out, or that of the socket.
     pub fn handshake(&mut self) -> io::Result<()> {
         while self.is_handshaking() {
             self.handshake_once()?;
@@ -89,7 +89,7 @@ impl<S: Read + Write> TlsStream<S> {
         self.send()
     }
 
-    /// Goes on with the TLS handshake, and reads once for it at most.
+    /// Continues the TLS handshake, and reads at most once for it.
     pub(crate) fn handshake_once(&mut self) -> io::Result<()> {
         self.send()?;
         if self.is_handshaking() {
@@ -103,27 +103,27 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(())
     }
 
-    /// Whether the TLS handshake is still to be done or going on.
+    /// Returns whether the TLS handshake is not done yet.
     pub fn is_handshaking(&self) -> bool {
         self.session.is_handshaking()
     }
 
-    /// What is known of the TLS connection: its protocol version, cipher suite, peer certificates.
+    /// Returns what is known of the TLS connection: its protocol version, cipher suite, peer certificates.
     pub fn tls(&self) -> &CommonState {
         self.session.common()
     }
 
-    /// The stream below.
+    /// Returns the underlying stream.
     pub fn socket(&self) -> &S {
         &self.socket
     }
 
-    /// The stream below. To read from it or write to it breaks the TLS connection.
+    /// Returns the underlying stream. Reading from it or writing to it breaks the TLS connection.
     pub fn socket_mut(&mut self) -> &mut S {
         &mut self.socket
     }
 
-    /// The stream below, without what TLS holds that is not sent.
+    /// Returns the underlying stream, and drops what TLS has not sent yet.
     pub fn into_inner(self) -> S {
         self.socket
     }
@@ -133,12 +133,13 @@ impl<S: Read + Write> TlsStream<S> {
         (self.session, self.socket)
     }
 
-    /// Says that nothing more will be written (`close_notify`); sends it as far as the socket takes it. What was
-    /// written before the TLS handshake was done goes out first, so then this waits for the handshake too.
+    /// Tells the peer that nothing more will be written (`close_notify`), and sends that as far as the socket takes it.
+    /// What was written before the end of the TLS handshake is sent first, so during the handshake the `close_notify`
+    /// waits for its end, too.
     ///
     /// # Errors
     ///
-    /// What the socket says; `WouldBlock` is none, as a later [`flush`](Write::flush) goes on.
+    /// Those of the socket, except `WouldBlock`: a later [`flush`](Write::flush) continues.
     pub fn close_notify(&mut self) -> io::Result<()> {
         self.session.close_notify();
         match self.send() {
@@ -147,12 +148,13 @@ impl<S: Read + Write> TlsStream<S> {
         }
     }
 
-    /// Whether [`close_notify`](Self::close_notify) has been called.
+    /// Returns whether [`close_notify`](Self::close_notify) has been called.
     pub fn is_ending(&self) -> bool {
         self.session.ours() != End::Open
     }
 
-    /// Whether the socket's own direction is to be ended now, as the `close_notify` is out; says so once.
+    /// Returns whether the socket's own direction should be shut down now, because the `close_notify` is sent. Returns
+    /// `true` only once.
     #[cfg(feature = "event-loop")]
     pub(crate) fn take_shutdown(&mut self) -> bool {
         let is_due = self.session.ours() == End::Notified && self.session.unsent().is_empty();
@@ -162,30 +164,32 @@ impl<S: Read + Write> TlsStream<S> {
         is_due
     }
 
-    /// Whether TLS holds bytes that the socket has not taken yet, or a `close_notify` that waits for the handshake.
+    /// Returns whether TLS has bytes that the socket has not taken yet, or a `close_notify` that waits for the
+    /// handshake.
     pub fn wants_write(&self) -> bool {
         self.session.wants_write() || self.session.ours() == End::Asked
     }
 
-    /// Whether the last read has taken all that the socket had, where one that fills less than it could does.
+    /// Returns whether nothing is left to read, on a socket whose reads return less than fits only when they have taken
+    /// everything.
     #[cfg(feature = "event-loop")]
     pub(crate) const fn is_drained(&self) -> bool {
         self.was_short && self.session.is_drained()
     }
 
-    /// Bytes of records that the peer has sent beside their plaintext, since this was asked last.
+    /// Returns the bytes of the peer's records that were not plaintext, since the last call.
     #[cfg(feature = "event-loop")]
     pub(crate) const fn take_overhead(&mut self) -> usize {
         std::mem::replace(&mut self.overhead, 0)
     }
 
-    /// Bytes of memory that count for it as long as it is there, beside its own size: what `rustls` keeps for an open
-    /// connection, within a fifth. What comes and goes is [`buffered`](Self::buffered).
+    /// Returns the bytes of memory that the stream takes for as long as it exists, besides its own size: what `rustls`
+    /// keeps for an open connection, within a fifth. Memory for buffers is in [`buffered`](Self::buffered).
     pub const fn memory(&self) -> usize {
         STATE
     }
 
-    /// Bytes of memory for what comes and goes, and for the peer's certificates: records that are not whole, plaintext that
+    /// Returns the bytes of memory for the peer's certificates and for buffers: incomplete records, plaintext that
     /// nobody has read, and what the socket has not taken yet.
     pub fn buffered(&self) -> usize {
         self.session.buffered()
@@ -205,7 +209,8 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(())
     }
 
-    /// Reads once from the socket: how many bytes, and how much plaintext of that is in `buf`. The end is the session's to tell.
+    /// Reads once from the socket. Returns how many bytes it has read, and how much plaintext is now in `buf`. The
+    /// session reports the end.
     fn receive(&mut self, buf: &mut [u8]) -> io::Result<(usize, usize)> {
         let Self { session, socket, was_short, .. } = self;
         with_scratch(|scratch| {
@@ -237,7 +242,7 @@ impl<S: Read + Write> TlsStream<S> {
         })
     }
 
-    /// Reads until there is plaintext, or the end, or so many bytes have given neither.
+    /// Reads until there is plaintext or the end, or until at least `most` bytes have given neither (`Interrupted`).
     fn read_at_most(&mut self, most: usize, buf: &mut [u8]) -> io::Result<usize> {
         if buf.is_empty() {
             return Ok(0);
@@ -250,14 +255,14 @@ impl<S: Read + Write> TlsStream<S> {
             if taken >= most {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            // A handshake message of ours, an answer to a key update. Where the socket takes nothing, reading goes on.
+            // Sends our handshake messages and answers to key updates. If the socket takes nothing, reading continues.
             match self.send() {
                 Err(error) if !is_block(&error) => return Err(error),
                 _ => {}
             }
             let (come, len) = self.receive(buf)?;
             if len > 0 {
-                // There may be no event before the next read. What fails here that one tells.
+                // There may be no event before the next read. That read reports a failure.
                 let _ = self.send();
                 return Ok(len);
             }
@@ -265,13 +270,15 @@ impl<S: Read + Write> TlsStream<S> {
         }
     }
 
-    /// Reads from the socket once: `Interrupted` where that has given nothing to be read, as half a record does.
+    /// Reads from the socket at most once. Fails with `Interrupted` if that gives nothing to read, such as half a
+    /// record.
     #[cfg(feature = "blocking")]
     pub(crate) fn read_once(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.read_at_most(1, buf)
     }
 
-    /// What is here to be read already, or the end. An alert goes out as far as the socket takes it: the error matters more.
+    /// Reads plaintext that is here already, or the end. Before an error it sends an alert as far as the socket takes
+    /// it, and ignores a failure to send, because the error matters more.
     fn read_here(&mut self, buf: &mut [u8]) -> Option<io::Result<usize>> {
         let result = self.session.read(buf)?;
         if result.is_err() {
@@ -338,13 +345,13 @@ impl<S: Read + Write> Write for TlsStream<S> {
     }
 }
 
-/// What TLS says of a failed read, write or connection attempt, if the fault lies there: a certificate that is not
-/// trusted, an alert of the peer.
+/// Returns the TLS error of a failed read, write or connection attempt, if it failed because of TLS: a certificate
+/// that is not trusted, for example, or an alert from the peer.
 pub fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// A socket that does not block, or one that does and whose timeout has passed.
+/// Returns whether a non-blocking socket would block, or the timeout of a blocking one has passed.
 fn is_block(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

@@ -1,22 +1,22 @@
-//! Huffman codes (RFC 1951 §3.2): how long each symbol's code is, and which bits it has.
+//! Huffman codes (RFC 1951 §3.2): the length and the bits of each symbol's code.
 
 /// A code for each of up to `N` symbols.
 #[derive(Clone, Copy)]
 pub(super) struct Code<const N: usize> {
-    /// How many bits each has.
+    /// How many bits each symbol's code has.
     pub(super) lens: [u8; N],
-    /// The bits, in the order in which they are sent, and above them, from the sixteenth on, how many they are; of symbols
-    /// without a code, anything.
+    /// The bits in the order in which they are sent, and from bit 16 on how many they are. Entries of symbols without a
+    /// code are unspecified.
     pub(super) codes: [u32; N],
 }
 
-/// No code has more bits (§3.2.7 gives lengths of codes four bits).
+/// The longest code in bits: §3.2.7 has four bits for a code length.
 const LONGEST: usize = 15;
 
 impl<const N: usize> Code<N> {
     pub(super) const EMPTY: Self = Self { lens: [0; N], codes: [0; N] };
 
-    /// The code of these lengths, none of them 0.
+    /// Returns the code with these lengths, none of which is 0.
     pub(super) const fn of(lens: [u8; N]) -> Self {
         let mut code = Self { lens, codes: [0; N] };
         let (mut symbols, mut numbers) = ([0; N], [0; LONGEST + 1]);
@@ -30,7 +30,7 @@ impl<const N: usize> Code<N> {
         code
     }
 
-    /// The code that takes the fewest bits for symbols that come so often, none of them more than `most`; the others have none.
+    /// Builds the code for the symbols used, with at most `most` bits for each. Other symbols have no code.
     pub(super) fn build(&mut self, used: &Used<N>, most: usize) {
         let used = used.as_slice();
         let mut rarest_first = [0; N];
@@ -49,8 +49,8 @@ impl<const N: usize> Code<N> {
         self.assign(used, &numbers);
     }
 
-    /// Gives the symbols, in ascending order in the lower halves, the bits that follow from their lengths, of which there are
-    /// so many each (§3.2.2).
+    /// Gives the symbols the bits that follow from their lengths (§3.2.2). `symbols` has them in the lower halves, in
+    /// ascending order; `numbers` has the number of codes of each length.
     const fn assign(&mut self, symbols: &[u32], numbers: &[u16; LONGEST + 1]) {
         let mut next = [0_u16; LONGEST + 2];
         let mut len = 1;
@@ -62,7 +62,7 @@ impl<const N: usize> Code<N> {
         while at < symbols.len() {
             let symbol = symbol(symbols[at]);
             let len = self.lens[symbol];
-            // The first one to be sent lowest.
+            // The first bit to send is the lowest.
             let bits = next[len as usize].reverse_bits() >> (16 - len as u32);
             self.codes[symbol] = (len as u32) << 16 | bits as u32;
             next[len as usize] += 1;
@@ -71,9 +71,9 @@ impl<const N: usize> Code<N> {
     }
 }
 
-/// Symbols that come in a block, in ascending order.
+/// The symbols that a block uses, in ascending order.
 pub(super) struct Used<const N: usize> {
-    /// How often each does in the upper half, and the symbol in the lower.
+    /// The count in the upper half, and the symbol in the lower half.
     entries: [u32; N],
     len: usize,
 }
@@ -81,11 +81,11 @@ pub(super) struct Used<const N: usize> {
 impl<const N: usize> Used<N> {
     pub(super) const NONE: Self = Self { entries: [0; N], len: 0 };
 
-    /// Those with a count that is not 0; two at least, so that the code is complete: decoders are in use that take no other,
-    /// and zlib writes no other.
+    /// Sets the symbols to those with a count other than 0, but to at least two, so that the code is complete: some
+    /// decoders in use accept only complete codes, and zlib writes no others.
     pub(super) fn set(&mut self, counts: &[u16; N]) {
         self.len = 0;
-        // Mostly few are used, and they lie beside each other.
+        // Usually few symbols are used, and they are next to each other.
         let (eights, rest) = counts.as_chunks::<8>();
         for (eight, counts) in eights.iter().enumerate() {
             if *counts != [0; 8] {
@@ -94,7 +94,7 @@ impl<const N: usize> Used<N> {
         }
         self.push(8 * eights.len(), rest);
         if self.len < 2 {
-            // And the first other one.
+            // Adds the first other symbol.
             let other = u32::from(self.len == 1 && symbol(self.entries[0]) == 0);
             self.entries[self.len] = other;
             self.len += 1;
@@ -118,7 +118,7 @@ impl<const N: usize> Used<N> {
         &self.entries[..self.len]
     }
 
-    /// Each symbol and how often it comes.
+    /// Iterates over each symbol and its count.
     #[inline]
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, u32)> {
         self.as_slice().iter().map(|&entry| (symbol(entry), entry >> 16))
@@ -130,13 +130,13 @@ const fn symbol(entry: u32) -> usize {
     (entry & 0xffff) as usize
 }
 
-/// So few symbols are sorted by comparing them.
+/// Up to this many symbols are sorted by comparing them.
 const FEW: usize = 20;
 
 /// Counts from here on are sorted by comparing them.
 const MANY: usize = 64;
 
-/// Those that come rarely first, and of equal ones the one with the lower symbol.
+/// Sorts by count, the lowest first, and equal counts by symbol.
 fn sort(used: &[u32], sorted: &mut [u32]) {
     if used.len() <= FEW {
         sorted.copy_from_slice(used);
@@ -161,13 +161,13 @@ fn sort(used: &[u32], sorted: &mut [u32]) {
     sorted[many..].sort_unstable();
 }
 
-/// How many symbols have a code of each length in a Huffman tree over these, in ascending order of their counts, at least two;
-/// those that have a longer one than any may be count as the longest.
+/// Returns how many symbols have a code of each length in a Huffman tree over these symbols, of which there are at
+/// least two, in ascending order of their counts. Codes that are too long count as [`LONGEST`].
 fn numbers<const N: usize>(sorted: &[u32]) -> [u16; LONGEST + 1] {
-    // More than all counts together, and no sum of two of them overflows.
+    // More than all counts together, and a sum of two does not overflow.
     const NONE: u32 = 1 << 24;
-    // Of nodes inside the tree, in the order in which they are made, which is that of their weights (van Leeuwen, 1976); and the
-    // first of them that is not below an earlier one.
+    // The weights of inner nodes, in the order in which they are made, which is ascending (van Leeuwen, 1976); and for
+    // each the first inner node that is not below an earlier one.
     let mut weights = [NONE; N];
     let mut first_below = [0_u16; N];
     let root = sorted.len() - 2;
@@ -177,14 +177,14 @@ fn numbers<const N: usize>(sorted: &[u32]) -> [u16; LONGEST + 1] {
         let leaves = [count(leaf), count(leaf + 1)];
         let nodes = [weights[node], weights[node + 1]];
         first_below[next] = node as u16;
-        // The two lightest of all, without a branch, as nobody could foretell it.
+        // Joins the two lightest, without a branch, because it would be unpredictable.
         weights[next] = (leaves[0] + leaves[1]).min(leaves[0] + nodes[0]).min(nodes[0] + nodes[1]);
         let taken = 1 + usize::from(leaves[1] <= nodes[0]) - usize::from(nodes[1] < leaves[0]);
         leaf += taken;
         node += 2 - taken;
     }
     let mut numbers = [0; LONGEST + 1];
-    // From the root down: the nodes at each depth lie beside each other, and have two below them each.
+    // From the root down: the nodes at each depth are next to each other, and each has two children.
     let (mut first, mut at_depth, mut depth) = (root, 1, 0);
     while at_depth > 0 {
         let below = first - usize::from(first_below[first]);
@@ -196,14 +196,14 @@ fn numbers<const N: usize>(sorted: &[u32]) -> [u16; LONGEST + 1] {
     numbers
 }
 
-/// Makes codes no longer than `most` bits, and as many as fit: Kraft's sum becomes 1.
+/// Limits codes to `most` bits, and keeps the code complete: the Kraft sum becomes 1.
 fn limit(numbers: &mut [u16; LONGEST + 1], most: usize) {
     for len in most + 1..=LONGEST {
         numbers[most] += std::mem::take(&mut numbers[len]);
     }
     let mut sum: u32 = (1..=most).map(|len| u32::from(numbers[len]) << (most - len)).sum();
     while sum > 1 << most {
-        // One of the longest takes a place beside another code, which becomes a bit longer for that.
+        // One of the longest codes moves next to a shorter code, which becomes a bit longer for that.
         let Some(len) = (1..most).rev().find(|&len| numbers[len] > 0) else { return };
         numbers[most] -= 1;
         numbers[len] -= 1;

@@ -1,22 +1,23 @@
-//! A whole short message in the fixed code becomes bytes (RFC 1951 §3.2.6).
+//! Inflates a whole short message in the fixed code (RFC 1951 §3.2.6).
 //!
-//! In: a payload, what came before it, and room. Out: how many bytes it has become; or nothing, where it is anything but blocks in the
-//! fixed code, whole and with their end cut as RFC 7692 §7.2.1 says, or does not fit: then the engine is asked, and says what
-//! is wrong, if anything is. So all that can go wrong here is that it takes a message for another one, which tests and a fuzz
-//! target rule out.
+//! The input is a payload, the window before it, and room for the output. The result is how many bytes it has become.
+//! It is `None` if the payload is anything but complete blocks in the fixed code, with their end cut off as RFC 7692
+//! §7.2.1 says, or if the output does not fit. Then the engine inflates it, and reports what is wrong, if anything is.
+//! So the only possible fault here is wrong output for a message, which tests and a fuzz target check.
 //!
-//! What is too short for a code of its own goes out so from every encoder, and the engine takes longer to get ready for it (it
-//! copies the window, and does not use its fast loop for the last bytes) than to inflate it: see `benches/NOTES.md`.
+//! Every encoder uses the fixed code for messages that are too short for a code of their own. The engine takes longer
+//! to prepare for such a message than to inflate it: it copies the window, and does not use its fast loop for the last
+//! bytes. See `benches/NOTES.md`.
 
 use super::tables::{
     DIST_BASE, DIST_EXTRA, DIST_SYMBOLS, END_OF_BLOCK, FIXED_DISTANCES, FIXED_LITERALS, LENGTH_BASE,
     LENGTH_EXTRA, LIT_SYMBOLS,
 };
 
-/// For longer ones the engine is faster.
+/// The longest payload. For longer ones the engine is faster.
 pub(in super::super) const LONGEST: usize = 512;
 
-/// Inflates it to the start of the room, some of which stays free. `before` is what it may refer to, in two parts.
+/// Inflates `payload` to the start of `room`, some of which stays free. `before` is what it may refer to, in two parts.
 pub(in super::super) fn inflate(payload: &[u8], before: [&[u8]; 2], room: &mut [u8]) -> Option<usize> {
     let mut bits = Bits { input: payload, at: 0, bits: 0, count: 0 };
     let mut made = 0;
@@ -24,7 +25,7 @@ pub(in super::super) fn inflate(payload: &[u8], before: [&[u8]; 2], room: &mut [
         bits.fill();
         match bits.take(3) {
             FIXED => made = block(&mut bits, before, room, made)?,
-            // Of the empty block at the end there is no more than its header, and the rest of the byte says nothing.
+            // Only the header of the empty block at the end is there, and the rest of the byte has no meaning.
             STORED if bits.consumed().div_ceil(8) == payload.len() => {
                 return (made < room.len()).then_some(made);
             }
@@ -33,20 +34,24 @@ pub(in super::super) fn inflate(payload: &[u8], before: [&[u8]; 2], room: &mut [
     }
 }
 
-/// §3.2.3: BTYPE, above a BFINAL of 0.
+/// BTYPE (§3.2.3), above a BFINAL of 0.
 const STORED: usize = 0b000;
 const FIXED: usize = 0b010;
 
-/// What a code says: how many bits it has, and those behind it with it; what is added to these, or a literal.
+/// The meaning of a code.
 #[derive(Clone, Copy)]
 struct Entry {
+    /// How many bits the code has.
     bits: u8,
+    /// How many bits the code and its extra bits have.
     all: u8,
+    /// The value to which the extra bits are added, or [`LITERAL`] with the literal, or [`END`].
     base: u16,
 }
 
-/// In the place of a base.
+/// Set in `base` for a literal.
 const LITERAL: u16 = 1 << 15;
+/// The end of the block, as `base`.
 const END: u16 = 0;
 
 static LITERALS: [Entry; 1 << 9] = {
@@ -81,12 +86,12 @@ static DISTANCES: [Entry; 1 << 5] = {
     table
 };
 
-/// All of a block behind its header; gives how many bytes have been made then.
+/// Inflates a block after its header. Returns how many bytes of `room` are filled then.
 fn block(bits: &mut Bits<'_>, before: [&[u8]; 2], room: &mut [u8], mut made: usize) -> Option<usize> {
     loop {
         bits.fill();
         let mut entry = LITERALS[bits.peek(9)];
-        // Two of nine bits, and a reference has 31 at most.
+        // Two literals of nine bits, and a reference of at most 31 bits, are there.
         for _ in 0..2 {
             if entry.base & LITERAL == 0 {
                 break;
@@ -101,20 +106,20 @@ fn block(bits: &mut Bits<'_>, before: [&[u8]; 2], room: &mut [u8], mut made: usi
         }
         if entry.base == END {
             bits.drop(entry.bits);
-            // 286 and 287 have a code, and never come.
+            // 286 and 287 have a code, but must not occur.
             return if entry.bits > 0 { Some(made) } else { None };
         }
         let len = bits.value(entry);
         let entry = DISTANCES[bits.peek(5)];
         if entry.bits == 0 {
-            return None; // 30 and 31 likewise
+            return None; // 30 and 31 must not occur, either
         }
         let dist = bits.value(entry);
         made = copy(before, room, made, len, dist)?;
     }
 }
 
-/// Says again what came so far before.
+/// Copies `len` bytes from `dist` bytes back.
 #[inline(always)]
 fn copy(before: [&[u8]; 2], room: &mut [u8], made: usize, len: usize, dist: usize) -> Option<usize> {
     let end = made + len;
@@ -123,7 +128,7 @@ fn copy(before: [&[u8]; 2], room: &mut [u8], made: usize, len: usize, dist: usiz
     }
     let mut at = made;
     if dist > at {
-        // The newer part lies in front of what is made, the older one in front of that.
+        // The newer part comes directly before the output, and the older part before the newer one.
         let [older, newer] = before;
         let (mut part, mut back) = (newer, dist - at);
         if back > part.len() {
@@ -152,17 +157,17 @@ fn copy(before: [&[u8]; 2], room: &mut [u8], made: usize, len: usize, dist: usiz
     Some(end)
 }
 
-/// Bits of a payload, the first one lowest (§3.1.1); zeros behind the last one, which are counted as if there were some.
+/// The bits of a payload, the first bit lowest (§3.1.1). Zeros follow the last one, and count as if they were there.
 struct Bits<'a> {
     input: &'a [u8],
-    /// So many bytes are in `bits` or gone.
+    /// How many bytes of `input` are in `bits` or consumed.
     at: usize,
     bits: u64,
     count: usize,
 }
 
 impl Bits<'_> {
-    /// At least 56 are there then.
+    /// Fills `bits` up to at least 56 bits.
     #[inline(always)]
     fn fill(&mut self) {
         let eight = self.input.get(self.at..).unwrap_or_default();
@@ -193,7 +198,7 @@ impl Bits<'_> {
         bits
     }
 
-    /// A code that is there, with what is behind it.
+    /// Takes a code that is there with its extra bits, and returns its value.
     #[inline(always)]
     const fn value(&mut self, Entry { bits, all, base }: Entry) -> usize {
         base as usize + (self.take(all) >> bits)

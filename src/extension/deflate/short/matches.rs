@@ -1,38 +1,39 @@
-//! What in a message has been said before in it: references back (RFC 1951 §3.2.5), and how often each symbol comes.
+//! Finds repetitions in a message: references back (RFC 1951 §3.2.5), and the count of each symbol.
 
 use super::tables::{DIST_SYMBOLS, LIT_SYMBOLS, dist_symbol, length_symbol};
 
-/// Literals, and then a length and a distance.
+/// Some literals, followed by a length and a distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reference {
-    /// Bytes of the message that come before it, behind the last one.
+    /// The number of literals between the last reference and this one.
     pub(super) literals: u16,
     pub(super) len: u16,
     pub(super) dist: u16,
 }
 
-/// How hard to look.
+/// How thoroughly to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Effort {
-    /// Whether the last place but one at which the next bytes came is looked at, too.
+    /// Whether to compare the last two positions with the same hash, and not only the last one.
     both: bool,
-    /// Where a reference is shorter, the next position is looked at for a longer one.
+    /// If a reference is shorter than this, a longer one is looked for at the next position.
     nice: usize,
-    /// So many positions at each end of a reference can be referred to later, of those inside it.
+    /// How many positions inside a reference are entered at each of its ends, so that later references can reach them.
     inside: usize,
 }
 
 impl Effort {
-    /// What a level asks for, for a message of this length; `None` where another encoder looks harder, or not at all.
+    /// Returns the effort of a level for a message of this length, or `None` if another encoder searches harder, or not
+    /// at all.
     pub(in super::super) const fn of(level: u8, len: usize) -> Option<Self> {
         let (both, nice, inside) = match level {
-            // zlib-rs has a code of its own for long ones: four fifths of the time, and a quarter more bytes.
+            // zlib-rs has its own algorithm for long ones: four fifths of the time, and a quarter more bytes.
             1 if len <= 4096 => (false, 0, 0),
             2 => (false, 8, 1),
             3 => (true, 8, 1),
             4 if len <= 2048 => (true, 8, 1),
             4 => (true, 8, 4),
-            // In longer ones more places are worth a look.
+            // In longer messages it pays to compare more positions.
             5 if len <= 4096 => (true, 32, usize::MAX),
             _ => return None,
         };
@@ -40,24 +41,25 @@ impl Effort {
     }
 }
 
-/// References are looked for by hashes of four bytes.
+/// The shortest reference: they are looked up by hashes of four bytes.
 const SHORTEST: usize = 4;
-/// §3.2.5.
+/// The longest reference (§3.2.5).
 const LONGEST: usize = 258;
 
-/// Finds them, in memory that it keeps.
+/// Finds references, in memory that it keeps.
 #[derive(Default)]
 pub(super) struct Matches {
-    /// For each hash the last position at which it came, or the last two.
+    /// The last position with each hash, or the last two.
     heads: Vec<u16>,
-    /// Positions in the message at hand stand there higher than this, those in the messages before do not: so they need no clearing.
+    /// In `heads` positions in the current message are above this, and those in earlier messages are not, so they need
+    /// no clearing.
     before: u16,
     pub(super) found: Found,
 }
 
-/// What a message says, and how often it says it.
+/// The references of a message, and the count of each symbol.
 pub(super) struct Found {
-    /// Literals follow the last one.
+    /// Literals may follow the last reference.
     pub(super) references: Vec<Reference>,
     pub(super) literals: [u16; LIT_SYMBOLS],
     pub(super) distances: [u16; DIST_SYMBOLS],
@@ -70,7 +72,7 @@ impl Default for Found {
 }
 
 impl Matches {
-    /// Finds them in `input`, which has less than 65,535 bytes, no distance beyond `window`.
+    /// Finds references in `input`, which has less than 65,535 bytes, with no distance beyond `window`.
     pub(super) fn find(&mut self, input: &[u8], window: usize, effort: Effort) {
         self.found.begin(input.len());
         if effort.both {
@@ -81,7 +83,8 @@ impl Matches {
     }
 
     fn search<const PLACES: usize>(&mut self, input: &[u8], window: usize, effort: Effort) {
-        // Many more hashes than bytes, within bounds: a look at the wrong place, where two strings have one hash, takes its time.
+        // Many more hashes than bytes, within bounds: comparing a wrong position, because two strings share a hash,
+        // takes time.
         let bits = (usize::BITS + MORE_BITS - input.len().leading_zeros()).clamp(LEAST_BITS, MOST_BITS);
         let size = PLACES << bits;
         if self.heads.len() < size {
@@ -98,7 +101,7 @@ impl Matches {
         self.before += len;
     }
 
-    /// Bytes of memory held, beside its own size.
+    /// Returns the bytes of memory held, besides its own size.
     pub(super) fn memory(&self) -> usize {
         size_of::<u16>() * self.heads.capacity() + size_of::<Reference>() * self.found.references.capacity()
     }
@@ -125,7 +128,7 @@ impl Found {
     }
 }
 
-/// Bits of a hash: so many more than the length has, and these at least and at most.
+/// A hash has this many bits more than the length, between the following two bounds.
 const MORE_BITS: u32 = 3;
 const LEAST_BITS: u32 = 6;
 const MOST_BITS: u32 = 14;
@@ -134,13 +137,13 @@ struct Search<'a, const PLACES: usize> {
     input: &'a [u8],
     window: usize,
     shift: u32,
-    /// What stands in `heads` for the first position; what is lower stands for none.
+    /// The entry in `heads` for the first position; lower entries stand for no position.
     first: usize,
-    /// The newer place first.
+    /// The newer position comes first.
     heads: &'a mut [[u16; PLACES]],
 }
 
-/// Bytes that came so far before.
+/// `len` bytes that repeat those `dist` bytes before.
 #[derive(Clone, Copy)]
 struct Place {
     len: usize,
@@ -151,7 +154,7 @@ impl<const PLACES: usize> Search<'_, PLACES> {
     #[inline(always)]
     fn all(&mut self, effort: Effort, found: &mut Found) {
         let input = self.input;
-        // Positions from here on have no four bytes.
+        // From here on no four bytes are left.
         let last = input.len().saturating_sub(SHORTEST - 1);
         let (mut at, mut said) = (0, 0);
         while at < last {
@@ -161,7 +164,7 @@ impl<const PLACES: usize> Search<'_, PLACES> {
                 continue;
             };
             let mut entered = at + 1;
-            // A longer one may begin at the next position.
+            // A longer match may begin at the next position.
             while place.len < effort.nice && at + 1 < last {
                 entered = at + 2;
                 let Some(longer) = self.longest(at + 1, place.len + 1) else { break };
@@ -190,11 +193,11 @@ impl<const PLACES: usize> Search<'_, PLACES> {
         }
     }
 
-    /// From now on this position is found by the four bytes there; which ones were found before.
+    /// Enters this position under the hash of its four bytes. Returns the entries that were there before.
     #[inline(always)]
     fn enter(&mut self, at: usize) -> [u16; PLACES] {
         let four = self.input[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
-        // The upper bits of the product depend on all of them.
+        // The upper bits of the product depend on all four bytes.
         let hash = (four.wrapping_mul(0x9e37_79b1) >> self.shift) as usize;
         let head = &mut self.heads[hash];
         let before = *head;
@@ -203,14 +206,15 @@ impl<const PLACES: usize> Search<'_, PLACES> {
         before
     }
 
-    /// The longest of the two places at which these bytes came last, where it has at least `least`.
+    /// Returns the longest match at the last one or two positions with this hash, if it has at least `least` bytes.
     #[inline(always)]
     fn longest(&mut self, at: usize, least: usize) -> Option<Place> {
         let before = self.enter(at);
         let newer = usize::from(before[0]).checked_sub(self.first)?;
         let here = eight(self.input, at);
         let same = |place| ((eight(self.input, place) ^ here).trailing_zeros() / 8) as usize;
-        // Without a branch, as nobody could foretell it: where there is no other place, it is this one once more.
+        // Without a branch, because it would be unpredictable: if there is no older position, the newer one is used
+        // twice.
         let older = usize::from(before[PLACES - 1]).checked_sub(self.first).unwrap_or(newer);
         let (near, far) = (same(newer), same(older));
         let (mut len, mut from) = if far > near { (far, older) } else { (near, newer) };
@@ -218,7 +222,7 @@ impl<const PLACES: usize> Search<'_, PLACES> {
             let most = (self.input.len() - at).min(LONGEST);
             len = common(&self.input[from..], &self.input[at..], most);
             if PLACES > 1 && far == 8 && older != from && len < most
-                // One that is longer has this byte in common, too.
+                // A longer match has this byte in common, too.
                 && self.input[older + len] == self.input[at + len]
             {
                 let further = common(&self.input[older..], &self.input[at..], most);
@@ -234,7 +238,7 @@ impl<const PLACES: usize> Search<'_, PLACES> {
     }
 }
 
-/// The next eight bytes, with zeros behind the last one.
+/// Returns the next eight bytes, with zeros after the last byte of the input.
 #[inline(always)]
 fn eight(input: &[u8], at: usize) -> u64 {
     match input[at..].first_chunk() {
@@ -250,8 +254,8 @@ fn last_bytes(rest: &[u8]) -> u64 {
     u64::from_le_bytes(eight)
 }
 
-/// How many bytes two slices have in common at their start, `most` at the most, which neither is shorter than; the first eight
-/// are the same.
+/// Returns how many bytes two slices have in common at their start, at most `most`. Neither slice is shorter than
+/// `most`, and the first eight bytes are the same.
 #[inline(always)]
 fn common(a: &[u8], b: &[u8], most: usize) -> usize {
     let (a, b) = (&a[..most], &b[..most]);

@@ -1,13 +1,15 @@
-//! A whole short message becomes a DEFLATE stream without a context (RFC 1951).
+//! Compresses a whole short message into a DEFLATE stream without a context (RFC 1951).
 //!
-//! In: the bytes of a message of at most [`LONGEST`] bytes, and the window. Out: blocks that say them, without the four bytes
-//! that RFC 7692 §7.2.1 leaves out. Promises: no distance is larger than the window; linear in the length but for the places
-//! that are looked at for each byte, whose number is fixed; memory in proportion to the longest message so far.
+//! The input is a message of at most [`LONGEST`] bytes and the window. The output is blocks that encode the message,
+//! without the four bytes that RFC 7692 §7.2.1 leaves out. No distance is larger than the window. The time is linear in
+//! the length, with a fixed number of earlier positions compared for each byte. The memory is in proportion to the
+//! longest message so far.
 //!
-//! DEFLATE is the affair of zlib-rs here, which long messages go through, those in parts and those with a context. For a
-//! short one it takes longer to get ready than to compress: it clears 128 KiB before each message and builds codes that it
-//! then does not use. For the others a look at two places, and at few positions inside what was found, takes half as long for
-//! a few per cent more bytes. `benches/NOTES.md` has the figures, and what else there was to choose from.
+//! All other messages are compressed by zlib-rs: long ones, those in parts and those with a context. For a short
+//! message zlib-rs takes longer to prepare than to compress: it clears 128 KiB before each message and builds codes
+//! that it then does not use. For the longer ones here, comparing two earlier positions, and entering few positions
+//! inside a match, takes half as long for a few per cent more bytes. `benches/NOTES.md` has the figures and the
+//! alternatives.
 
 mod codes;
 pub(super) mod fixed;
@@ -22,13 +24,13 @@ use tables::{
     LEN_SYMBOLS, LENGTH_BASE, LENGTH_EXTRA, LIT_SYMBOLS, dist_symbol, length_symbol,
 };
 
-/// The longest message: it is one block, whose code has to fit all of it; counts and positions have sixteen bits.
+/// The longest message. A message is one block, so one code has to fit all of it; counts and positions have 16 bits.
 pub(super) const LONGEST: usize = 32 << 10;
 
-/// Compresses one message after the other.
+/// Compresses one message after another.
 pub(super) struct Short {
     matches: Matches,
-    /// What the message at hand uses, and the best code for it.
+    /// The symbols that the current message uses, and the best code for them.
     literals: (Used<LIT_SYMBOLS>, Code<LIT_SYMBOLS>),
     distances: (Used<DIST_SYMBOLS>, Code<DIST_SYMBOLS>),
 }
@@ -44,7 +46,7 @@ impl Default for Short {
 }
 
 impl Short {
-    /// Puts the message behind `out`, with no reference back over more than `window` bytes.
+    /// Appends the compressed message to `out`, without a distance of more than `window` bytes.
     pub(super) fn compress(&mut self, message: &[u8], window: usize, effort: Effort, out: &mut Vec<u8>) {
         debug_assert!(message.len() <= LONGEST);
         self.matches.find(message, window, effort);
@@ -65,7 +67,7 @@ impl Short {
             dynamic = described.cost() + extra + cost(said, literal_code) + cost(far, distance_code);
             header = Some(described);
         }
-        // Up to seven bits to the next byte, and two lengths.
+        // Up to seven bits of padding to the next byte, then LEN and NLEN.
         let stored = 7 + 32 + 8 * message.len();
         let start = out.len();
         out.resize(start + fixed.min(dynamic).min(stored) / 8 + ROOM, 0);
@@ -86,39 +88,40 @@ impl Short {
             };
             bits.say(message, references, codes);
         }
-        // §7.2.1: an empty stored block follows, of which all but its header is left out.
+        // RFC 7692 §7.2.1: an empty stored block follows, of which everything but the header is left out.
         bits.put(STORED, 3);
         bits.align();
         let len = bits.len;
         out.truncate(start + len);
     }
 
-    /// Bytes of memory held.
+    /// Returns the bytes of memory held.
     pub(super) fn memory(&self) -> usize {
         size_of::<Self>() + self.matches.memory()
     }
 }
 
-/// §3.2.3: BTYPE, above a BFINAL of 0.
+/// BTYPE (§3.2.3), above a BFINAL of 0.
 const STORED: u32 = 0b000;
 const FIXED: u32 = 0b010;
 const DYNAMIC: u32 = 0b100;
 
-/// Where the fixed code takes so many bits, another one is always worth being built.
+/// If the fixed code takes more bits than this, a dynamic code is always built.
 const LONG: usize = 8 * 400;
 
-/// Codes of our own have no more bits, so that four literals fit into one store of bits; more would save next to nothing.
+/// The longest dynamic code, in bits, so that four literals fit into one store of bits. Longer ones would save almost
+/// nothing.
 const LONGEST_CODE: usize = 12;
 
-/// A header that describes codes has not less than about so many bits.
+/// About how many bits a dynamic header has at least.
 const LEAST_HEADER: usize = 60;
 
-/// Bits that all symbols take, without those behind them.
+/// Returns the bits that all symbols take, without their extra bits.
 fn cost<const N: usize>(used: &Used<N>, code: &Code<N>) -> usize {
     used.iter().map(|(symbol, count)| count as usize * usize::from(code.lens[symbol])).sum()
 }
 
-/// Bits behind lengths and distances.
+/// Returns the extra bits of all lengths and distances.
 fn behind_all(literals: &Used<LIT_SYMBOLS>, distances: &Used<DIST_SYMBOLS>) -> usize {
     let lengths = literals.iter().rev().take_while(|&(symbol, _)| symbol > END_OF_BLOCK);
     let lengths = lengths.map(|(symbol, count)| count * u32::from(LENGTH_EXTRA[symbol - END_OF_BLOCK - 1]));
@@ -126,8 +129,9 @@ fn behind_all(literals: &Used<LIT_SYMBOLS>, distances: &Used<DIST_SYMBOLS>) -> u
     lengths.chain(distances).sum::<u32>() as usize
 }
 
-/// About how many bits the symbols take with the best code for them, and six for each symbol in its description: entropy, by
-/// logarithms that are straight between powers of two. It only decides whether the code is worth being built.
+/// Estimates how many bits the symbols take with the best code for them, plus six for each symbol in the header. The
+/// estimate is the entropy, with logarithms that are linear between powers of two. It only decides whether the code is
+/// worth building.
 fn about<const N: usize>(symbols: &Used<N>) -> usize {
     // In units of 1/256.
     let weight = |count: u32| {
@@ -143,13 +147,15 @@ fn about<const N: usize>(symbols: &Used<N>) -> usize {
     if total == 0 { 0 } else { (weight(total).saturating_sub(sum) >> 8) as usize + used }
 }
 
-/// What describes the codes of a block (§3.2.7).
+/// The description of a block's codes (§3.2.7).
 struct Header {
-    /// Numbers of lengths, of literals and of distances, and of lengths of the code that says them.
+    /// The number of code lengths for literals.
     literals: usize,
+    /// The number of code lengths for distances.
     distances: usize,
+    /// The number of code lengths for the code length code.
     lens: usize,
-    /// Symbols of that code, and what stands behind each.
+    /// Symbols of the code length code, with the extra bits of each.
     runs: [(u8, u8); LIT_SYMBOLS + DIST_SYMBOLS],
     count: usize,
     code: Code<LEN_SYMBOLS>,
@@ -169,7 +175,8 @@ impl Header {
             count: 0,
             code: Code::EMPTY,
         };
-        // All lengths, those of distances behind those of literals. What lies between symbols that come has none.
+        // All code lengths, those of distances after those of literals. Unused symbols between them have the
+        // length 0.
         let literal_lens = said.iter().map(|(symbol, _)| (symbol, literals.lens[symbol]));
         let first = header.literals;
         let distance_lens = far.iter().map(|(symbol, _)| (first + symbol, distances.lens[symbol]));
@@ -179,7 +186,7 @@ impl Header {
             if (place, len) == (at, run.0) {
                 run.1 += 1;
             } else {
-                // Most lengths stand alone.
+                // Most lengths are not repeated.
                 if run.1 == 1 {
                     header.push(run.0, 0, &mut counts);
                 } else {
@@ -201,12 +208,12 @@ impl Header {
         header
     }
 
-    /// So many lengths that are the same.
+    /// Adds a run of equal code lengths.
     fn push_run(&mut self, (len, mut run): (u8, usize), counts: &mut [u16; LEN_SYMBOLS]) {
         if run == 0 {
             return;
         }
-        // The first of a length that is not 0 is said, and then repeated.
+        // A length other than 0 is written once, and then repeated.
         if len > 0 {
             self.push(len, 0, counts);
             run -= 1;
@@ -231,7 +238,7 @@ impl Header {
         counts[usize::from(symbol)] += 1;
     }
 
-    /// In bits.
+    /// Returns the size in bits.
     fn cost(&self) -> usize {
         let of = |&(symbol, _): &(u8, u8)| usize::from(self.code.lens[usize::from(symbol)] + behind(symbol));
         14 + 3 * self.lens + self.runs[..self.count].iter().map(of).sum::<usize>()
@@ -244,20 +251,20 @@ impl Header {
         bits.put(self.lens as u32 - 4, 4);
         bits.spill();
         for &symbol in &LEN_ORDER[..self.lens] {
-            bits.put(self.code.lens[usize::from(symbol)].into(), 3); // 57 at most
+            bits.put(self.code.lens[usize::from(symbol)].into(), 3); // at most 57 bits in all
         }
         bits.spill();
         for four in self.runs[..self.count].chunks(4) {
             for &(symbol, more) in four {
                 bits.symbol(&self.code, symbol.into());
-                bits.put(more.into(), behind(symbol)); // 14 at most
+                bits.put(more.into(), behind(symbol)); // at most 14 bits
             }
             bits.spill();
         }
     }
 }
 
-/// Bits behind a symbol of the code for lengths of codes.
+/// Returns the number of extra bits of a symbol of the code length code.
 const fn behind(symbol: u8) -> u8 {
     match symbol {
         16 => 2,
@@ -267,13 +274,13 @@ const fn behind(symbol: u8) -> u8 {
     }
 }
 
-/// Bits on their way into bytes, the first one lowest (§3.1.1).
+/// Packs bits into bytes, the first bit lowest (§3.1.1).
 struct Bits<'a> {
     out: &'a mut [u8],
-    /// So much of `out` is written.
+    /// How many bytes of `out` are written.
     len: usize,
     bits: u64,
-    /// At most 7 after [`spill`](Self::spill).
+    /// How many bits `bits` has; at most 7 after [`spill`](Self::spill).
     count: u32,
 }
 
@@ -290,7 +297,8 @@ impl Bits<'_> {
         self.put(code & 0xffff, (code >> 16) as u8);
     }
 
-    /// Moves out all whole bytes: what is left and four literals of 12 bits, or a reference of 12, 5, 12 and 13, fit into 64.
+    /// Writes out all whole bytes. The bits that are left and four literals of 12 bits, or a reference of 12, 5, 12 and
+    /// 13 bits, fit into 64 bits.
     #[inline(always)]
     fn spill(&mut self) {
         if let Some(room) = self.out.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
@@ -303,7 +311,7 @@ impl Bits<'_> {
         self.count %= 8;
     }
 
-    /// All of the message and the end of the block.
+    /// Writes the whole message and the end of the block.
     #[inline(always)]
     fn say(
         &mut self,
@@ -344,7 +352,7 @@ impl Bits<'_> {
         self.spill();
     }
 
-    /// A block that is not compressed (§3.2.4).
+    /// Writes a stored block (§3.2.4).
     #[inline(always)]
     fn store(&mut self, message: &[u8]) {
         self.put(STORED, 3);
@@ -356,7 +364,7 @@ impl Bits<'_> {
         }
     }
 
-    /// Goes on to the next byte.
+    /// Pads to the next byte.
     #[inline(always)]
     fn align(&mut self) {
         self.count = self.count.next_multiple_of(8);
@@ -364,7 +372,7 @@ impl Bits<'_> {
     }
 }
 
-/// Bytes behind those that were counted: eight are written at once.
+/// Room after the counted bytes, because eight are written at once.
 const ROOM: usize = 16;
 
 #[cfg(test)]
@@ -372,7 +380,7 @@ mod tests {
     use super::super::strict;
     use super::*;
 
-    /// What others read of it, and how long it is.
+    /// Checks that another inflater reads the message back, and returns the compressed length.
     fn compressed(short: &mut Short, message: &[u8], window: usize, level: u8) -> usize {
         let mut out = b"before".to_vec();
         let effort = Effort::of(level, message.len()).unwrap();
@@ -428,7 +436,7 @@ mod tests {
         assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[4] < sizes[0], "{sizes:?}");
     }
 
-    /// Nothing of the messages before is left in what comes out, whatever is left of them in the tables.
+    /// The output does not depend on earlier messages, whatever is left of them in the tables.
     #[test]
     fn a_message_becomes_what_it_does_without_those_before() {
         let mut random = fastrand::Rng::with_seed(21);
@@ -456,7 +464,7 @@ mod tests {
         }
     }
 
-    /// What is found at one end of a long message or the other is referred to wherever it is.
+    /// References reach from one end of a long message to the other.
     #[test]
     fn long_messages_refer_back_over_all_of_them() {
         let mut random = fastrand::Rng::with_seed(9);
@@ -482,8 +490,8 @@ mod tests {
         assert!(short.memory() <= 120_000, "{}", short.memory());
     }
 
-    /// No more than 5 % longer than what level 4 of the other encoder has for JSON, as most messages are; shorter, where they
-    /// are short.
+    /// JSON, as most messages are, becomes at most 5 % longer than with level 4 of zlib-rs, and at most 2 % up to 1,000
+    /// bytes.
     #[test]
     fn json_is_about_as_short_as_by_zlib() {
         let mut random = fastrand::Rng::with_seed(1);

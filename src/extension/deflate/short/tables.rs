@@ -2,22 +2,22 @@
 
 use super::codes::Code;
 
-/// Literals, the end of a block, and lengths.
+/// The number of symbols for literals, the end of a block, and lengths.
 pub(super) const LIT_SYMBOLS: usize = 286;
 pub(super) const DIST_SYMBOLS: usize = 30;
-/// Lengths of codes, and how they repeat.
+/// The number of symbols for code lengths and their repetitions.
 pub(super) const LEN_SYMBOLS: usize = 19;
-/// The symbol behind the last one of a block.
+/// The symbol that ends a block.
 pub(super) const END_OF_BLOCK: usize = 256;
-/// The order in which the lengths of the codes for lengths of codes come (§3.2.7).
+/// The order of the lengths of the code length code (§3.2.7).
 pub(super) const LEN_ORDER: [u8; LEN_SYMBOLS] =
     [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/// Bits behind the symbols 257 to 285.
+/// The extra bits of the symbols 257 to 285.
 pub(super) const LENGTH_EXTRA: [u8; 29] =
     [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 
-/// Bits behind the symbols of distances.
+/// The extra bits of the distance symbols.
 pub(super) const DIST_EXTRA: [u8; DIST_SYMBOLS] =
     [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13];
 
@@ -44,7 +44,7 @@ pub(super) const DIST_BASE: [u16; DIST_SYMBOLS] = {
     base
 };
 
-/// Which of the symbols from 257 on says a length, by the length less 3.
+/// The symbol for a length, counted from 257 on; the index is the length minus 3.
 static LENGTH_SYMBOL: [u8; 256] = {
     let mut symbols = [0; 256];
     let (mut len, mut symbol) = (3, 0);
@@ -58,7 +58,7 @@ static LENGTH_SYMBOL: [u8; 256] = {
     symbols
 };
 
-/// Which symbol says a distance: up to 256 by the distance less 1, beyond by that through 128.
+/// The symbol for a distance. Up to 256 the index is the distance minus 1; beyond, it is 256 plus a 128th of that.
 static DIST_SYMBOL: [u8; 512] = {
     let mut symbols = [0; 512];
     let (mut place, mut symbol) = (0, 0);
@@ -76,20 +76,20 @@ static DIST_SYMBOL: [u8; 512] = {
     symbols
 };
 
-/// The number of the symbol, from 257 on, for a length from 3 to 258.
+/// Returns the symbol for a length from 3 to 258, counted from 257 on.
 #[inline]
 pub(super) const fn length_symbol(len: usize) -> usize {
     LENGTH_SYMBOL[(len - 3) & 0xff] as usize
 }
 
-/// The symbol for a distance from 1 to 32,768.
+/// Returns the symbol for a distance from 1 to 32,768.
 #[inline]
 pub(super) const fn dist_symbol(dist: usize) -> usize {
     let place = dist - 1;
     (if place < 256 { DIST_SYMBOL[place] } else { DIST_SYMBOL[(256 + (place >> 7)) & 0x1ff] }) as usize
 }
 
-/// §3.2.6; the symbols 286 and 287, which never come, take part in it.
+/// The fixed literal code (§3.2.6). The symbols 286 and 287, which never occur, take part in its construction.
 pub(super) static FIXED_LITERALS: Code<LIT_SYMBOLS> = {
     let mut lens = [8; 288];
     let mut symbol = 144;
@@ -108,5 +108,5 @@ pub(super) static FIXED_LITERALS: Code<LIT_SYMBOLS> = {
     code
 };
 
-/// §3.2.6; the symbols 30 and 31 take part in it.
+/// The fixed distance code (§3.2.6). The symbols 30 and 31 take part in its construction.
 pub(super) static FIXED_DISTANCES: Code<DIST_SYMBOLS> = Code::of([5; DIST_SYMBOLS]);

@@ -28,18 +28,21 @@ impl<T> Spares<T> {
         Self { limits, spares: Vec::new(), held: 0, unused: 0 }
     }
 
+    /// Takes the last one.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Box<T>> {
-        self.pop_within(usize::MAX)
-    }
-
-    /// Takes the last one, unless it holds more memory than this.
-    #[inline]
-    pub(super) fn pop_within(&mut self, most: usize) -> Option<Box<T>> {
-        let (spare, memory) = self.spares.pop_if(|(_, memory)| *memory <= most)?;
+        let (spare, memory) = self.spares.pop()?;
         self.held -= memory;
         self.unused = self.unused.min(self.held);
         Some(spare)
+    }
+
+    /// Takes the last one, unless it holds more memory than this.
+    pub(super) fn pop_within(&mut self, most: usize) -> Option<Box<T>> {
+        if self.spares.last()?.1 > most {
+            return None;
+        }
+        self.pop()
     }
 
     /// Keeps one that holds this much memory, if there is room.

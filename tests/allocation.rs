@@ -1,5 +1,5 @@
-//! What the core allocates, counted: nothing for frames that arrive whole, nothing for what a header merely promises,
-//! and never much more than has arrived.
+//! Counts what the core allocates: nothing for frames that arrive whole, nothing for what a header merely promises, and
+//! never much more than has arrived.
 
 #[path = "support/counting.rs"]
 mod counting;

@@ -1,4 +1,4 @@
-//! A program that overrides no callback but the one it must is not kept in the dark: what it has forgotten is logged.
+//! For a program that overrides only the required callback, what it has forgotten is logged.
 #![cfg(feature = "event-loop")]
 
 use std::io::{Read as _, Write as _};

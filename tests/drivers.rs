@@ -1,4 +1,4 @@
-//! The blocking client and the loop's, against the same servers: what goes wrong is told in the same words.
+//! The blocking client and the loop's client against the same servers: both report a failure in the same words.
 #![cfg(all(feature = "blocking", feature = "event-loop"))]
 
 #[path = "support/port.rs"]

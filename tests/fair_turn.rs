@@ -1,4 +1,4 @@
-//! What one connection costs in a turn is bounded, whatever it sends; what is left comes in the next turns, and in order.
+//! What one connection costs in a turn is bounded, whatever it sends. The rest follows in the next turns, in order.
 
 #![cfg(feature = "event-loop")]
 
@@ -226,7 +226,8 @@ fn a_broadcast_to_many_is_cut_without_reordering() {
     }
 }
 
-/// What is said in one go to very many goes out in one write to each, and still no more is said in a turn than a share of it.
+/// What is said in one go to very many goes out in one write to each, and still no more is said in a turn than a share
+/// of it.
 #[test]
 fn what_is_said_together_goes_out_together() {
     const RECEIVERS: usize = 1000;

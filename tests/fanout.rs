@@ -1,5 +1,5 @@
-//! What many get comes to each of them once and in the order in which it was said, whatever else is said to them and however
-//! slowly they read.
+//! What is sent to many reaches each of them once and in the order in which it was sent, whatever else is sent to them
+//! and however slowly they read.
 
 #![cfg(feature = "event-loop")]
 

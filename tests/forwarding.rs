@@ -1,4 +1,5 @@
-//! What one connection of a loop has got goes to another one, while the first is a client of ours to which nothing can be said.
+//! Forwards what one connection of a loop has received to another, while the first is a client of ours to which nothing
+//! can be sent.
 
 #![cfg(feature = "event-loop")]
 

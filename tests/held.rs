@@ -1,5 +1,5 @@
-//! What a connection says that it holds, against what the allocator counts; and against what it has received, whatever
-//! shape that has.
+//! Compares what a connection says that it holds with what the allocator counts, and with what it has received, in any
+//! form.
 
 #[cfg(feature = "tls")]
 #[path = "support/certificates.rs"]
@@ -359,8 +359,8 @@ mod the_loop {
         assert_eq!(world.held(), 0, "all are gone");
     }
 
-    /// Whoever breaks a rule in a message stays until its end comes; what came of the message goes at once, and so does what was
-    /// read behind it.
+    /// Whoever breaks a rule in a message stays until its end comes; what came of the message goes at once, and so does
+    /// what was read behind it.
     #[test]
     fn a_message_goes_with_its_connection() {
         let mut world = World::new(Echo::default(), 1, |_| ());
@@ -457,8 +457,8 @@ mod the_loop {
         assert!(world.engine.context().stats().held <= MOST as u64);
     }
 
-    /// Peers that read nothing of what they asked for and say Close: what waits for them counts until it is gone, and it is
-    /// they who are ended for it, not those that go on.
+    /// Peers that read nothing of what they asked for and say Close: what waits for them counts until it is gone, and
+    /// it is they who are ended for it, not those that go on.
     #[test]
     fn who_closes_without_reading_ends_at_the_budget() {
         const MOST: usize = 8 << 20;
@@ -481,8 +481,8 @@ mod the_loop {
     }
 }
 
-/// What TLS keeps is a stated figure, beside which half a record and one that is not sent are counted: both against what the
-/// allocator counts.
+/// What TLS keeps is a stated figure, beside which half a record and one that is not sent are counted: both against
+/// what the allocator counts.
 #[cfg(feature = "tls")]
 mod under_tls {
     use std::cell::RefCell;

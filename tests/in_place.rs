@@ -1,5 +1,5 @@
-//! A message that goes back as it came is sent from where it lies. Whatever else is made of it, before, behind or in its place, comes
-//! out as if each were a copy.
+//! A message that is sent back unchanged is sent from where it lies. Anything else that is sent before it, after it or
+//! in its place is sent as if each were a copy.
 
 #![cfg(feature = "event-loop")]
 

@@ -1,4 +1,5 @@
-//! Whatever programs make of what came, for whom, and by whatever way it came and goes out: each gets what was said to it, in order.
+//! Whatever programs send of what has arrived, to whomever, and by whatever way: each peer gets what was sent to it, in
+//! order.
 
 #![cfg(all(feature = "event-loop", feature = "deflate"))]
 

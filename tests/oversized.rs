@@ -1,5 +1,5 @@
-//! A long message may have the buffer of an earlier one, which is larger than what has come of it. All of those that are on their
-//! way hold a bounded amount together.
+//! A long message may get the buffer of an earlier one, which is larger than what has arrived of the message. All such
+//! buffers together hold a bounded amount.
 
 #![cfg(feature = "event-loop")]
 

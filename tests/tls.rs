@@ -32,7 +32,7 @@ fn trusting(authority: &Authority) -> TlsClient {
     TlsClient::builder().ca(authority.certificate()).unwrap().build().unwrap()
 }
 
-/// The TLS fault of a failed connection.
+/// Returns the TLS error of a failed connection.
 fn fault(error: Error) -> rustls::Error {
     match &error {
         Error::Connect(ConnectError::Tls(io)) => {
@@ -85,7 +85,8 @@ fn blocking_through_tls_whole_and_split() {
     }
 }
 
-/// TLS-002: another name, expired, an unknown issuer: refused, and the reason is told. And the explicit ways on.
+/// TLS-002: another name, an expired certificate and an unknown issuer are refused, with the reason. There are explicit
+/// ways to continue.
 #[test]
 fn certificates_that_are_not_to_be_trusted() {
     use rustls::CertificateError as Fault;
@@ -205,7 +206,7 @@ fn truncation_and_close_notify_are_told_apart() {
     server.join().unwrap();
 }
 
-/// TLS-003: a protocol that was not offered, picked in a ServerHello of TLS 1.2, which needs no key.
+/// TLS-003: a server picks a protocol that was not offered, in a TLS 1.2 ServerHello, which needs no key.
 #[test]
 fn a_server_that_picks_a_protocol_that_was_not_offered() {
     let (address, server) = serve(1, |mut stream| {
@@ -229,7 +230,7 @@ fn a_server_that_picks_a_protocol_that_was_not_offered() {
     assert_eq!((alert[0], alert[5]), (21, 2), "a fatal alert");
 }
 
-/// And a server that knows none of those that were offered says so.
+/// A server that supports none of the offered protocols says so.
 #[test]
 fn a_server_that_knows_another_protocol_only() {
     let authority = Authority::new();
@@ -245,7 +246,7 @@ fn a_server_that_knows_another_protocol_only() {
     server.join().unwrap();
 }
 
-/// TLS-007: new keys in the middle of a message, on request in our direction, too.
+/// TLS-007: a key update in the middle of a message, on request in our direction, too.
 #[test]
 fn keys_change_in_the_middle_of_a_message() {
     let authority = Authority::new();
@@ -282,7 +283,8 @@ fn keys_change_in_the_middle_of_a_message() {
     assert_eq!(server.join().unwrap(), [(0x8a, 0x88); 3]);
 }
 
-/// What broke a connection is told to the server, also behind an answer to its new keys; and both halves of a client end.
+/// The server gets an alert about what broke a connection, also after an answer to its key update; and both halves of a
+/// client end.
 #[test]
 fn a_fault_behind_new_keys_is_answered() {
     let authority = Authority::new();
@@ -310,7 +312,8 @@ fn a_fault_behind_new_keys_is_answered() {
     assert_eq!(server.join().unwrap(), vec![Some(alert); 2]);
 }
 
-/// A client ends its own direction, whole, split or in a loop: where it fails the connection, and once a closing handshake is done.
+/// A client ends its own direction, whole, split or in a loop: where it fails the connection, and once a closing
+/// handshake is done.
 #[test]
 fn a_client_sends_a_close_notify() {
     let authority = Authority::new();
@@ -342,7 +345,8 @@ fn a_client_sends_a_close_notify() {
     assert_eq!(server.join().unwrap(), [Ok(0x88); 6]);
 }
 
-/// Nor does a loop leave without that where a server does not end TCP: the program gives it up, or the loop's grace is over.
+/// A loop also sends a close_notify if a server does not end TCP: the program gives the connection up, or the loop's
+/// grace is over.
 #[test]
 fn who_leaves_after_the_closing_handshake_says_so() {
     struct Leaves {
@@ -382,7 +386,7 @@ fn who_leaves_after_the_closing_handshake_says_so() {
     assert_eq!(server.join().unwrap(), [Ok(0); 2]);
 }
 
-/// A blocking client that fails, and whose server takes nothing, sends no FIN behind part of a record.
+/// A blocking client that fails, and whose server takes nothing, sends no FIN after part of a record.
 #[test]
 fn no_end_of_tcp_inside_a_record() {
     let authority = Authority::new();
@@ -425,7 +429,7 @@ fn no_end_of_tcp_inside_a_record() {
     drop((whole, reader, writer)); // which ends TCP
 }
 
-/// A server that sends tickets without end holds up neither a call that has a time nor the turn of a loop.
+/// A server that sends tickets without end delays neither a call with a timeout nor the turn of a loop.
 #[test]
 fn a_flood_of_tickets_holds_up_nobody() {
     let authority = Authority::new();
@@ -470,7 +474,7 @@ fn a_flood_of_tickets_holds_up_nobody() {
     assert_eq!(server.join().unwrap(), [false; 3], "all of the flood was taken");
 }
 
-/// The time to connect in holds for a TLS handshake that comes byte by byte, however soon each follows the one before.
+/// The connect timeout applies to a TLS handshake that arrives byte by byte, however soon each byte follows the last.
 #[test]
 fn a_handshake_that_trickles_has_its_time() {
     let (address, server) = serve(1, |mut stream| {
@@ -488,7 +492,7 @@ fn a_handshake_that_trickles_has_its_time() {
     assert_eq!(server.join().unwrap(), [true], "it waits for the whole record");
 }
 
-/// PXY-009: through a proxy the certificate has to be the server's.
+/// PXY-009: the certificate has to be the server's, also through a proxy.
 #[test]
 fn through_a_proxy_to_the_name_of_the_server() {
     let authority = Authority::new();
@@ -505,8 +509,7 @@ fn through_a_proxy_to_the_name_of_the_server() {
     assert!(server.join().unwrap()[0].starts_with("CONNECT server.example:443 HTTP/1.1\r\n"));
 }
 
-/// A session is resumed by whichever loop a client comes back to, from whichever kind of client, until the certificates are
-/// read again.
+/// Any loop resumes a session, for any kind of client, until the certificates are reloaded.
 #[test]
 fn sessions_are_resumed() {
     use rustls::HandshakeKind::{Full, Resumed};
@@ -702,7 +705,8 @@ fn a_loop_drains_what_tls_holds() {
     server.join().unwrap();
 }
 
-/// More than any buffer holds, to a server that reads late: what TLS holds back goes out when the socket can take it.
+/// A client sends more than any buffer holds to a server that reads late: what TLS holds back is sent when the socket
+/// can take it.
 #[test]
 fn a_loop_writes_all_to_a_slow_server() {
     let authority = Authority::new();

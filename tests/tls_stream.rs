@@ -1,4 +1,4 @@
-//! A TLS stream over bytes in memory: whatever cut they come in, and in how few writes they go out.
+//! A TLS stream over bytes in memory: how they are cut on arrival does not matter, and they are sent in few writes.
 #![cfg(feature = "tls")]
 
 #[path = "support/certificates.rs"]
@@ -23,13 +23,13 @@ use tickets::{Tickets, open_keys};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 
-/// What is on its way from each side, and how much of it one call takes.
+/// The bytes on their way from each side, and how many of them one call takes.
 struct Wire {
     bytes: [VecDeque<u8>; 2],
     step: usize,
     /// Bytes that are still taken before a write would block.
     room: usize,
-    /// Calls that have written or read something, of each side.
+    /// Calls of each side that have written or read something.
     writes: [usize; 2],
     reads: [usize; 2],
     ended: bool,
@@ -123,7 +123,7 @@ fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ClientConfig>, Ar
     (Arc::new(client.with_root_certificates(roots).with_no_client_auth()), server)
 }
 
-/// Both ends, of which nothing is sent yet.
+/// Returns both ends. Nothing is sent yet.
 fn ends(version: &'static SupportedProtocolVersion, step: usize) -> (Rc<RefCell<Wire>>, Stream, Stream) {
     let (client, server) = configs(version);
     let wire = Rc::new(RefCell::new(Wire::new(step)));
@@ -134,7 +134,7 @@ fn ends(version: &'static SupportedProtocolVersion, step: usize) -> (Rc<RefCell<
     (wire, client, server)
 }
 
-/// What is there to be read, in reads of this size, until nothing more is or the end has come.
+/// Reads what is there, in reads of this size, until nothing is left or the end has come.
 fn drain(stream: &mut Stream, size: usize) -> (Vec<u8>, io::Result<usize>) {
     let (mut all, mut buf) = (Vec::new(), vec![0; size]);
     loop {
@@ -179,8 +179,8 @@ fn a_signal_is_no_reason_to_give_up() {
     }
 }
 
-/// In whatever pieces the socket gives and takes: what was written before the TLS handshake, what is written after it, and the
-/// end.
+/// In whatever pieces the socket gives and takes: what was written before the TLS handshake, what is written after it,
+/// and the end.
 #[test]
 fn no_cut_matters() {
     for version in VERSIONS {
@@ -216,8 +216,8 @@ fn no_cut_matters() {
     }
 }
 
-/// What a read makes ready to be sent goes out with it, as no event may come before the next one: here what was written before the
-/// handshake was done, by its last flight, which the client's first words follow in the same read.
+/// What a read makes ready to be sent goes out with it, as no event may come before the next one: here what was written
+/// before the handshake was done, by its last flight, which the client's first words follow in the same read.
 #[test]
 fn a_read_sends_what_it_has_made_ready() {
     let (_wire, mut client, mut server) = ends(&rustls::version::TLS13, usize::MAX);
@@ -233,7 +233,7 @@ fn a_read_sends_what_it_has_made_ready() {
     assert_eq!((&answer[..], end.unwrap()), (&b"answer"[..], 0));
 }
 
-/// A header and what it belongs to share a record, and several records a write, however they are cut.
+/// A header and its payload share a record, and several records share a write, however they are cut.
 #[test]
 fn several_records_go_out_in_one_write() {
     for version in VERSIONS {
@@ -303,7 +303,7 @@ fn tcp_does_not_end_inside_a_record() {
     }
 }
 
-/// The cipher suite is the first of the client's that both have, whatever that is: one without AES in hardware gets ChaCha20.
+/// The cipher suite is the client's first one that both support: a client without AES in hardware gets ChaCha20.
 #[test]
 fn the_client_chooses_the_cipher_suite() {
     let authority = Authority::new();
@@ -333,7 +333,7 @@ fn the_client_chooses_the_cipher_suite() {
     }
 }
 
-/// What is wrong is told once all before it was read, and then for good; the peer gets an alert.
+/// An error is reported once everything before it has been read, and from then on always. The peer gets an alert.
 #[test]
 fn faults_and_ends_are_told_in_their_place_and_stay() {
     for version in VERSIONS {
@@ -381,7 +381,7 @@ fn a_handshake_message_without_end_is_refused() {
     }
 }
 
-/// An answer to a request for new keys goes out with what is written next.
+/// The answer to a request for a key update is sent with what is written next.
 #[test]
 fn new_keys_are_answered() {
     let (client, server) = configs(VERSIONS[0]);
@@ -477,7 +477,7 @@ fn opened_to_tickets() -> (Rc<RefCell<Wire>>, Stream, Tickets) {
     (wire, client, Tickets::after(peer))
 }
 
-/// A peer that says nothing but what concerns TLS keeps nobody in one call, and no memory either.
+/// A peer that sends nothing but TLS messages cannot keep the caller in one call, or take up memory.
 #[test]
 fn a_flood_without_plaintext_gives_the_caller_back() {
     let (wire, mut client, mut tickets) = opened_to_tickets();
@@ -502,7 +502,7 @@ fn a_flood_without_plaintext_gives_the_caller_back() {
     assert!((3..=flood.len() / 65_536).contains(&calls), "{calls}");
 }
 
-/// Records that are empty come to an end soon (32 of them), and so do requests for keys.
+/// Empty records soon end the connection (32 of them), and so do requests for key updates.
 #[test]
 fn empty_records_are_refused() {
     let (wire, mut client, mut tickets) = opened_to_tickets();
@@ -520,8 +520,8 @@ fn client_certificates(client: &Stream) -> usize {
     chain.iter().map(|certificate| size_of_val(certificate) + certificate.len()).sum()
 }
 
-/// Early data may have been sent twice: a server does not accept it, whatever its configuration says, and where one was told to
-/// all the same, no connection goes on behind what it does not give.
+/// Early data may have been sent twice: a server does not accept it, whatever its configuration says, and where one was
+/// told to all the same, no connection goes on behind what it does not give.
 #[test]
 fn early_data_is_not_taken() {
     let (client, server) = configs(VERSIONS[0]);

@@ -1,4 +1,4 @@
-//! Certificates made for one test, and TLS servers that show them.
+//! Certificates made for one test, and TLS servers that present them.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -13,7 +13,7 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-/// An authority that nobody but a test trusts.
+/// A certificate authority that only a test trusts.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A chain of one certificate, and its key.
@@ -43,7 +43,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A certificate for servers and clients with these names and addresses.
+    /// Returns a certificate for servers and clients with these names and addresses.
     pub(crate) fn issue(&self, names: &[&str]) -> Identity {
         self.issue_with(names, |_| {})
     }
@@ -65,7 +65,7 @@ impl Authority {
     }
 }
 
-/// A certificate that is its own issuer, as `openssl req -x509` makes it: one for authorities.
+/// Returns a self-signed certificate as `openssl req -x509` makes it, which is a CA certificate.
 pub(crate) fn self_signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let mut params = CertificateParams::new(names).unwrap();
@@ -81,7 +81,7 @@ pub(crate) fn self_signed(names: &[&str], change: impl FnOnce(&mut CertificatePa
     }
 }
 
-/// A server's settings; with `clients` it wants a certificate of that authority.
+/// Returns a server's settings. With `clients` the server requests a certificate of that authority.
 pub(crate) fn server_config(identity: &Identity, clients: Option<&Authority>) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));

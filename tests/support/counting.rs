@@ -1,4 +1,4 @@
-//! What is allocated, counted for each thread.
+//! Counts allocations for each thread.
 
 #![allow(unsafe_code, reason = "a global allocator is")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
@@ -6,7 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, which counts for each thread apart, as tests run side by side.
+/// The system's allocator with a count for each thread, because tests run side by side.
 struct Counting;
 
 thread_local! {
@@ -16,7 +16,7 @@ thread_local! {
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
     pub calls: usize,
-    /// Bytes; below 0 where what is freed was allocated by another thread.
+    /// Live bytes; below 0 if the thread has freed what another thread allocated.
     pub live: isize,
     pub peak: isize,
 }
@@ -54,7 +54,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often `work` allocates, how many bytes more are live at its peak, and how many after it.
+/// Returns how often `work` allocates, how many more bytes are live at its peak, and how many after it.
 pub fn allocations(work: impl FnOnce()) -> (usize, usize, isize) {
     let before = COUNTS.get();
     COUNTS.set(Counts { peak: before.live, ..before });

@@ -29,7 +29,7 @@ pub(crate) enum Kind {
 pub(crate) const KINDS: [Kind; 2] = [Kind::Redis, Kind::Nats];
 
 impl Server {
-    /// `None` where it is not installed.
+    /// Returns `None` if the engine is not installed.
     pub(crate) fn start(kind: Kind, args: &[&str]) -> Option<Self> {
         let program = kind.program();
         if Command::new(program)
@@ -48,7 +48,7 @@ impl Server {
         Some(Self { kind, port, args, child }.up())
     }
 
-    /// Once it takes connections, which no event tells.
+    /// Waits until the engine accepts connections, for which there is no event.
     fn up(mut self) -> Self {
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -81,7 +81,7 @@ impl Server {
         self.child = self.kind.spawn(self.port, &self.args);
     }
 
-    /// What Redis says to a command, all of it.
+    /// Returns the whole answer of Redis to a command.
     pub(crate) fn redis(&self, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -1,8 +1,8 @@
 //! A network, proxies and servers that an input makes up, and a `Connector` that has to get along with them.
 //!
-//! What comes back may be cut anywhere, late, wrong or the end of the connection; addresses may refuse or be silent. At
-//! each step the connector has to keep its promises: no socket is written to before it stands, none is forgotten, nothing
-//! follows the end, and the end comes in time.
+//! An answer may be cut anywhere, late, wrong or the end of the connection; addresses may refuse or be silent. At each
+//! step the connector has to keep its promises: it writes to no socket before the socket is connected, it forgets no
+//! socket, nothing follows the end, and the end comes in time.
 
 #![allow(dead_code, unreachable_pub, reason = "the test and the fuzz target use their parts")]
 
@@ -40,7 +40,7 @@ impl Entropy for Zeros {
     }
 }
 
-/// What is on its way to the connector.
+/// An input that is on its way to the connector.
 #[derive(Debug)]
 enum Coming {
     Resolved(Lookup, Option<Vec<SocketAddr>>),
@@ -53,9 +53,9 @@ enum Coming {
 struct World<'a> {
     data: &'a [u8],
     coming: VecDeque<Coming>,
-    /// The sockets that there are, and what has been written to each.
+    /// The open sockets, and what has been written to each.
     sockets: HashMap<Attempt, Vec<u8>>,
-    /// Attempts that were dropped, have failed or were never there again.
+    /// Attempts that were dropped or have failed.
     gone: Vec<Attempt>,
     lookups: Vec<Lookup>,
     /// Proxies on the way say something before the server does.
@@ -141,7 +141,7 @@ impl World<'_> {
     }
 }
 
-/// What a server says to a request.
+/// Returns a server's response to a request.
 fn served(kind: u8, request: &[u8]) -> Vec<u8> {
     let location = match kind / 16 % 6 {
         0 => "/next",

@@ -1,5 +1,4 @@
-//! A loop whose connections lie in memory: what arrives and what is taken is told apart from each other, and every turn is
-//! the test's.
+//! A loop whose connections are in memory. The test decides what arrives, what the peer takes and when a turn runs.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
@@ -15,21 +14,21 @@ thread_local! {
     pub static WIRES: RefCell<Vec<Wire>> = const { RefCell::new(Vec::new()) };
 }
 
-/// To a connection of the loop, and from it.
+/// The bytes to a connection of the loop, and from it.
 #[derive(Default)]
 pub struct Wire {
     pub to: Vec<u8>,
     pub from: Vec<u8>,
-    /// Its peer reads nothing.
+    /// The peer reads nothing.
     pub is_full: bool,
-    /// Its peer reads no more than so many bytes.
+    /// The peer reads no more than this many bytes.
     pub room: Option<usize>,
     pub is_gone: bool,
-    /// Nothing can be written any more; what has come can still be read.
+    /// Writes fail; what has arrived can still be read.
     pub is_broken: bool,
     /// The peer has ended its direction.
     pub has_ended: bool,
-    /// Each read gives a byte, and has a layer take so many for itself.
+    /// Each read returns one byte, and counts this many bytes as taken by a layer for itself.
     pub overhead: Option<usize>,
     pub reads: usize,
     pub writes: usize,
@@ -126,7 +125,7 @@ impl<H: Handler<Data = ()>> World<H> {
         world
     }
 
-    /// One more connection of a server, from which nothing has come.
+    /// Adds a connection of a server, on which nothing has arrived.
     pub fn adopt(&mut self) -> usize {
         let number = self.conns.len();
         WIRES.with_borrow_mut(|wires| wires.push(Wire::default()));

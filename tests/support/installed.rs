@@ -1,4 +1,4 @@
-//! Programs of others, which need not be there.
+//! Programs from elsewhere, which need not be installed.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-/// Says that something is not installed, at once and at the end of `cargo test`; fails where everything has to be.
+/// Reports that something is not installed, at once and at the end of `cargo test`. Fails if everything has to be.
 ///
 /// Not by `eprintln`, which is shown for failed tests only.
 pub(crate) fn skip(name: &str, hint: &str) {

@@ -1,5 +1,5 @@
-//! What the tests of the core stand on: two connections joined by bytes in memory under a clock that the test moves,
-//! cuts of every kind, and frames that may say anything.
+//! The base of the core's tests: two connections joined by bytes in memory under a clock that the test moves, cuts of
+//! every kind, and frames that may contain anything.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
@@ -35,7 +35,7 @@ impl Random {
         self.0.u64(..)
     }
 
-    /// Below `bound`, which is not 0; the same on machines of any width.
+    /// Returns a number below `bound`, which is not 0. It is the same on machines of any word size.
     pub fn below(&mut self, bound: usize) -> usize {
         self.0.u64(..bound as u64) as usize
     }
@@ -66,7 +66,7 @@ pub enum Chop {
     Whole,
     /// Reads of this many bytes.
     Steps(usize),
-    /// One cut, behind this many bytes.
+    /// One cut, after this many bytes.
     At(usize),
     /// Reads of any length up to this one, from this seed.
     Random(u64, usize),
@@ -95,18 +95,18 @@ impl Chop {
         }
     }
 
-    /// Each way to cut `bytes` once.
+    /// Returns each way to cut `bytes` once.
     pub fn every(bytes: &[u8]) -> impl Iterator<Item = Chop> + use<> {
         (0..=bytes.len()).map(Chop::At)
     }
 }
 
-/// A frame: `header` with the length of `payload`, masked where there is a key.
+/// Returns a frame: `header` with the length of `payload`, masked if there is a key.
 pub fn frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
     raw_frame(header.with_length(payload.len() as u64), payload)
 }
 
-/// A frame whose header stands as it is, whatever it claims.
+/// Returns a frame with the header as it is, whatever it claims.
 pub fn raw_frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     header.encode_into(&mut bytes);
@@ -118,17 +118,17 @@ pub fn raw_frame(header: RawHeader, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The header as this side sends it: masked by a client (§5.1).
+/// Returns the header as this side sends it: masked by a client (§5.1).
 pub fn by(sender: Role, header: RawHeader) -> RawHeader {
     if sender.masks() { header.with_mask(KEY) } else { header }
 }
 
-/// A frame that this side may send.
+/// Returns a frame that this side may send.
 pub fn sent_by(sender: Role, header: RawHeader, payload: &[u8]) -> Vec<u8> {
     frame(by(sender, header), payload)
 }
 
-/// The defaults, but for what `change` changes.
+/// Returns the defaults, except for what `change` changes.
 pub fn config(change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config::default();
     change(&mut config);
@@ -139,17 +139,17 @@ pub fn not_fin(header: RawHeader) -> RawHeader {
     RawHeader { fin: false, ..header }
 }
 
-/// When a test begins. No clock of the core's moves by itself, with or without the standard library.
+/// Returns the time when a test begins. No clock of the core moves by itself, with or without the standard library.
 pub fn start() -> Instant {
     time::at(Duration::ZERO)
 }
 
-/// The payload of a Close frame.
+/// Returns the payload of a Close frame.
 pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes()[..], reason.as_bytes()].concat()
 }
 
-/// Reads frames back, unmasked; nothing may be left over.
+/// Reads frames back and unmasks them. Nothing may be left over.
 pub fn frames(mut bytes: &[u8]) -> Vec<(RawHeader, Vec<u8>)> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {
@@ -201,7 +201,7 @@ impl Seen {
     }
 }
 
-/// One connection, what it saw, and all that it ever wrote.
+/// One connection, what it saw, and everything that it ever wrote.
 #[derive(Debug)]
 pub struct Side {
     pub conn: Connection,
@@ -227,7 +227,7 @@ impl Side {
         self.conn.outbound.role()
     }
 
-    /// One read. All of it is taken, whatever it is.
+    /// Takes one read, all of it, whatever it is.
     pub fn read(&mut self, bytes: &[u8], now: Instant) {
         let mut bytes = bytes.to_vec();
         let mut input = &mut bytes[..];
@@ -248,7 +248,7 @@ impl Side {
         assert!(input.is_empty(), "all input is taken");
     }
 
-    /// All that waits to be written.
+    /// Returns everything that waits to be written.
     pub fn write(&mut self) -> Vec<u8> {
         let mut written = Vec::new();
         loop {
@@ -265,7 +265,7 @@ impl Side {
         written
     }
 
-    /// What it saw since the last call.
+    /// Returns what the connection saw since the last call.
     pub fn saw(&mut self) -> Vec<Seen> {
         std::mem::take(&mut self.seen)
     }
@@ -297,7 +297,7 @@ impl Pair {
         }
     }
 
-    /// The side in this role, then its peer.
+    /// Returns the side in this role, then its peer.
     pub fn sides(&mut self, role: Role) -> (&mut Side, &mut Side) {
         match role {
             Role::Client => (&mut self.client, &mut self.server),
@@ -305,12 +305,12 @@ impl Pair {
         }
     }
 
-    /// Carries bytes until nobody has any.
+    /// Carries bytes until neither side has any.
     pub fn settle(&mut self) {
         while self.carry(Role::Client) | self.carry(Role::Server) {}
     }
 
-    /// Carries what this side has to say; whether it had anything.
+    /// Carries what this side has to send. Returns whether it had anything.
     pub fn carry(&mut self, from: Role) -> bool {
         let (chop, now) = (self.chop.clone(), self.now);
         let (from, to) = self.sides(from);
@@ -321,7 +321,7 @@ impl Pair {
         !bytes.is_empty()
     }
 
-    /// Lets time pass, with everything done when it is due and bytes carried at once.
+    /// Lets time pass. Everything is done when it is due, and bytes are carried at once.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
@@ -354,8 +354,8 @@ pub fn reason(code: u16, reason: &str) -> Option<CloseReason<'_>> {
     Some(CloseReason { code: bowsprit::close::CloseCode(code), reason })
 }
 
-/// §7.1.7, Fail the WebSocket Connection: a Close frame with this code is the last that goes out, whatever we or the
-/// peer say after it.
+/// §7.1.7, Fail the WebSocket Connection: a Close frame with this code is the last that is sent, whatever we or the
+/// peer send after it.
 #[track_caller]
 pub fn assert_fails_with(side: &mut Side, code: u16, now: Instant) {
     let Some(&Seen::Failed(error)) = side.seen.last() else { panic!("no failure in {:?}", side.seen) };

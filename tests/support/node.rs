@@ -1,4 +1,4 @@
-//! A node of a backplane: loops that are linked to an engine, in threads that end with it.
+//! A node of a backplane: loops linked to an engine, in threads that end with the node.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -20,7 +20,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// So many loops, each with a handler that `app` makes; it passes on what the link tells.
+    /// Runs `threads` loops, each with a handler from `app`, which passes on the link's events.
     pub(crate) fn join<H: Handler<Data = ()> + 'static>(
         url: &str,
         threads: usize,
@@ -38,7 +38,7 @@ impl Node {
         Self { address, group, events, thread: Some(thread) }
     }
 
-    /// Once the link is up.
+    /// Waits until the link is up.
     pub(crate) fn up(self) -> Self {
         self.until_up();
         self
@@ -52,7 +52,7 @@ impl Node {
         self.until(|event| matches!(event, LinkEvent::Down { .. }))
     }
 
-    /// The first event that is this; all before it are lost.
+    /// Waits for the first event for which `is_it` holds, and drops all before it.
     pub(crate) fn until(&self, is_it: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
         let until = Instant::now() + PATIENCE;
         loop {

@@ -1,4 +1,4 @@
-//! A peer that knows only TCP and frames, so that it can say anything, at any speed, in any pieces.
+//! A peer that knows only TCP and frames, so that it can send anything, at any speed, in any pieces.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use bowsprit::frame::{Parsed, RawHeader};
 
 use super::{close_payload, sent_by};
 
-/// No answer takes longer, however busy the machine is.
+/// How long a peer waits for an answer: none takes longer, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The request of RFC 6455 §1.3.
@@ -21,15 +21,15 @@ pub const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: web
 #[derive(Debug)]
 pub struct Peer {
     pub stream: TcpStream,
-    /// What was read and not looked at.
+    /// Bytes that have been read, but not parsed.
     pub ahead: Vec<u8>,
 }
 
-/// A frame as it came.
+/// A frame as it arrived.
 pub type Frame = (RawHeader, Vec<u8>);
 
 impl Peer {
-    /// A TCP connection.
+    /// Makes a TCP connection.
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -38,7 +38,7 @@ impl Peer {
         Self { stream, ahead: Vec::new() }
     }
 
-    /// A WebSocket, for servers that run by themselves.
+    /// Opens a WebSocket, for servers that run by themselves.
     pub fn open(address: SocketAddr) -> Self {
         let mut peer = Self::connect(address);
         peer.write(REQUEST.as_bytes());
@@ -48,7 +48,7 @@ impl Peer {
         peer
     }
 
-    /// A client that was accepted.
+    /// Takes over the connection of an accepted client.
     pub fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream, ahead: Vec::new() }
@@ -63,7 +63,7 @@ impl Peer {
         self.write(format!("{head}Sec-WebSocket-Accept: {accept}\r\n\r\n").as_bytes());
     }
 
-    /// A frame of a client.
+    /// Reads the next frame of a client.
     pub fn client_frame(&mut self) -> Frame {
         loop {
             if let Parsed::Done(header, used) = RawHeader::parse(&self.ahead)
@@ -78,12 +78,12 @@ impl Peer {
         }
     }
 
-    /// Bytes as they are.
+    /// Sends bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// A frame, masked.
+    /// Sends a masked frame.
     pub fn send(&mut self, header: RawHeader, payload: &[u8]) {
         self.write(&sent_by(Role::Client, header, payload));
     }
@@ -96,7 +96,7 @@ impl Peer {
         self.send(RawHeader::CLOSE, &close_payload(code, ""));
     }
 
-    /// The next HTTP head.
+    /// Reads the next HTTP head.
     pub fn head(&mut self) -> String {
         loop {
             if let Some(head) = self.try_head() {
@@ -106,13 +106,13 @@ impl Peer {
         }
     }
 
-    /// The next HTTP head, if it is there.
+    /// Returns the next HTTP head, if it is there.
     pub fn try_head(&mut self) -> Option<String> {
         let end = self.ahead.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
         Some(String::from_utf8(self.ahead.drain(..end).collect()).unwrap())
     }
 
-    /// The next frame.
+    /// Reads the next frame.
     pub fn frame(&mut self) -> Frame {
         loop {
             if let Some(frame) = self.try_frame() {
@@ -122,7 +122,7 @@ impl Peer {
         }
     }
 
-    /// The next frame, if it is there.
+    /// Returns the next frame, if it is there.
     pub fn try_frame(&mut self) -> Option<Frame> {
         let Parsed::Done(header, used) = RawHeader::parse(&self.ahead) else { return None };
         let end = used + header.length as usize;
@@ -135,13 +135,13 @@ impl Peer {
         Some((header, payload))
     }
 
-    /// Everything up to the end of the server's direction, which has to be an orderly one.
+    /// Reads everything up to the end of the server's direction, which has to be an orderly one.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.read().unwrap() > 0 {}
         std::mem::take(&mut self.ahead)
     }
 
-    /// Ends our direction, unless the other side was quicker, and waits for its end, of whatever kind.
+    /// Ends our direction, unless the other side was quicker, and waits for the other side's end, of any kind.
     pub fn part(&mut self) {
         match self.stream.shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {} // it has been reset
@@ -150,12 +150,12 @@ impl Peer {
         self.until_gone();
     }
 
-    /// Waits for the other side's end, of whatever kind.
+    /// Waits for the other side's end, of any kind.
     pub fn until_gone(&mut self) {
         while matches!(self.read(), Ok(1..)) {}
     }
 
-    /// Reads what there is; 0 at the end.
+    /// Reads what is there. Returns 0 at the end.
     pub fn read(&mut self) -> io::Result<usize> {
         let mut bytes = [0; 64 * 1024];
         let len = self.stream.read(&mut bytes)?;
@@ -179,7 +179,7 @@ impl Peer {
     }
 }
 
-/// A server for one client that says what `script` says, in a thread of its own; its URL.
+/// Starts a server for one client, which runs `script` in a thread of its own. Returns its URL.
 pub fn fake_server<T: Send + 'static>(
     script: impl FnOnce(Peer) -> T + Send + 'static,
 ) -> (String, JoinHandle<T>) {

@@ -1,4 +1,4 @@
-//! How long work takes by itself, however busy the machine is.
+//! Measures how long work itself takes, however busy the machine is.
 
 use std::time::{Duration, Instant};
 

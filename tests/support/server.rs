@@ -1,4 +1,4 @@
-//! Servers of a few lines that say what a test wants said, on loopback, in a thread that ends with its one task.
+//! Small servers on loopback that send what a test wants. Each runs in a thread that ends with its one task.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -40,7 +40,7 @@ pub(crate) fn read_head(stream: &mut impl Read) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// The value of a header line.
+/// Returns the value of a header line.
 pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| {
         let (this, value) = line.split_once(':')?;
@@ -48,7 +48,7 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// The usual answer to a request.
+/// Returns the usual response to a request.
 pub(crate) fn accept(head: &str) -> Vec<u8> {
     let key = Key::parse(header(head, "sec-websocket-key").unwrap().as_bytes()).unwrap();
     format!(
@@ -59,7 +59,7 @@ pub(crate) fn accept(head: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Reads a request, accepts it and sends `more` right behind, in the same packet.
+/// Reads a request, accepts it and sends `more` directly after the response, in the same packet.
 pub(crate) fn open(stream: &mut (impl Read + Write), more: &[u8]) -> String {
     let head = read_head(stream);
     let mut answer = accept(&head);

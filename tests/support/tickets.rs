@@ -1,4 +1,5 @@
-//! A server of TLS 1.3 that sends session tickets without end, one to a record: records that give nobody anything to read.
+//! A TLS 1.3 server that sends session tickets without end, one in each record, so that its records contain nothing to
+//! read.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -14,13 +15,13 @@ use rustls::{
 /// The smallest ticket (RFC 8446 §4.6.1).
 const TICKET: [u8; 18] = [4, 0, 0, 14, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 1, 7, 0, 0];
 
-/// What a server's connection goes on with.
+/// What a server's connection continues with: its keys and the next record's number.
 pub(crate) struct Tickets {
     keys: Box<dyn MessageEncrypter>,
     sequence: u64,
 }
 
-/// The same settings for a connection that can become [`Tickets`].
+/// Returns these settings for connections that can become [`Tickets`].
 pub(crate) fn open_keys(config: &Arc<ServerConfig>) -> Arc<ServerConfig> {
     let mut config = ServerConfig::clone(config);
     config.enable_secret_extraction = true;
@@ -28,7 +29,7 @@ pub(crate) fn open_keys(config: &Arc<ServerConfig>) -> Arc<ServerConfig> {
 }
 
 impl Tickets {
-    /// Behind what the connection has sent.
+    /// Continues after what the connection has sent.
     pub(crate) fn after(connection: ServerConnection) -> Self {
         let Some(SupportedCipherSuite::Tls13(suite)) = connection.negotiated_cipher_suite() else {
             panic!("not TLS 1.3");
@@ -43,7 +44,7 @@ impl Tickets {
         Self { keys: suite.aead_alg.encrypter(key, iv), sequence }
     }
 
-    /// So many of them.
+    /// Returns `count` records with a ticket each.
     pub(crate) fn records(&mut self, count: usize) -> Vec<u8> {
         (0..count).flat_map(|_| self.record(ContentType::Handshake, &TICKET)).collect()
     }

@@ -295,7 +295,7 @@ impl Link {
         let payload = message.as_bytes();
         let length = payload.len() + key.map_or(0, str::len);
         if length > most {
-            self.refuse_message(format!("a message of length {length}; {}", self.limit()), now);
+            self.refuse_message(format!("a message of {length} bytes; {}", self.limit()), now);
             return Published::TooLong { most };
         }
         let name = self.speaker.name(topic.map_or(Channel::All, |topic| Channel::Topic(topic.as_bytes())));

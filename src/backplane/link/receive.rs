@@ -287,7 +287,7 @@ impl Link {
 
     pub(super) fn refuse_too_long(&mut self, len: usize) {
         let most = self.settings.max_message;
-        let why = format!("a message of another node, of length {len}; max_message is {most} here");
+        let why = format!("a message of another node, of {len} bytes; max_message is {most} here");
         self.events.push_back(LinkEvent::Refused { why });
     }
 
@@ -325,7 +325,7 @@ mod tests {
     }
 
     fn refused(len: usize) -> LinkEvent {
-        let why = format!("a message of another node, of length {len}; max_message is {LIMIT} here");
+        let why = format!("a message of another node, of {len} bytes; max_message is {LIMIT} here");
         LinkEvent::Refused { why }
     }
 

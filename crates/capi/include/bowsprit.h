@@ -1085,8 +1085,7 @@ bow_error bow_conn_send_with(bow_conn *conn,
  * Errors: `BOW_ERROR_NULL`, `BOW_ERROR_NOT_OPEN`, `BOW_ERROR_CLOSING`, `BOW_ERROR_QUEUE_FULL`,
  * `BOW_ERROR_MESSAGE_OPEN`.
  */
-bow_error bow_conn_send_prepared(bow_conn *conn,
-                                 const bow_prepared *prepared);
+bow_error bow_conn_send_prepared(bow_conn *conn, const bow_prepared *prepared);
 
 /**
  * Queues the first part of a message that is sent in parts, as a frame of its own. Pings, Pongs and a Close may be sent
